@@ -1,0 +1,2 @@
+//! queue-server
+fn main() {}
