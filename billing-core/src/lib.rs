@@ -1,1 +1,19 @@
-//! billing-core
+#![cfg_attr(feature = "sqlite", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "sqlite"),
+    doc = "Stripe billing state; see the README for the whole."
+)]
+
+pub mod account;
+pub mod alert;
+pub mod audit;
+pub mod catalogue;
+pub mod change;
+pub mod decision;
+pub mod event;
+pub mod id;
+pub mod mirror;
+pub mod personal;
+pub mod policy;
+pub mod signature;
+pub mod time;

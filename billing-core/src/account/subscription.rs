@@ -1,0 +1,128 @@
+//! A subscription's record: its stamp, the contenders for it, and the registers (O2, O5, O6).
+
+mod settle;
+
+use serde::{Deserialize, Serialize};
+
+pub use settle::Settled;
+
+use super::contenders::Contenders;
+use crate::event::{StateVector, SubscriptionEventKind, SubscriptionFacts, SubscriptionStatus};
+use crate::id::{EventId, PriceId};
+use crate::time::StripeTime;
+
+/// What is kept of one subscription. A function of the set of events seen, whatever their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Whether the winning key is terminal (O2): then nothing that is not can win any more.
+    pub terminal: bool,
+    /// `created` of the winning key.
+    pub stamp: StripeTime,
+    /// The events with the winning key.
+    pub contenders: Contenders<Contender>,
+    /// The latest event that showed it active or trialing.
+    pub active_at: Option<StripeTime>,
+    /// The latest event that moved it into past_due.
+    pub past_due_since: Option<StripeTime>,
+    /// The latest second in which its prices changed.
+    pub price_changed_at: Option<StripeTime>,
+    /// The changes of that second.
+    pub price_changes: Contenders<PriceChange>,
+}
+
+/// What is kept of an event that competes: free of personal data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contender {
+    /// What kind of event.
+    pub kind: SubscriptionEventKind,
+    /// The state that it shows.
+    pub post: StateVector,
+    /// The state before, where it has `previous_attributes`.
+    pub pre: Option<StateVector>,
+}
+
+/// A move from some prices to others. Prices, never tiers: the catalogue may change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PriceChange {
+    /// Sorted prices before.
+    pub from: Vec<PriceId>,
+    /// Sorted prices after.
+    pub to: Vec<PriceId>,
+}
+
+impl StateVector {
+    /// The prices, sorted.
+    #[must_use]
+    pub fn prices(&self) -> Vec<PriceId> {
+        self.items.iter().map(|item| item.price.clone()).collect()
+    }
+}
+
+impl Subscription {
+    /// The record after its first event.
+    #[must_use]
+    pub fn first(event: EventId, created: StripeTime, facts: &SubscriptionFacts) -> Self {
+        let mut record = Self {
+            terminal: facts.is_terminal(),
+            stamp: created,
+            contenders: Contenders::default(),
+            active_at: None,
+            past_due_since: None,
+            price_changed_at: None,
+            price_changes: Contenders::default(),
+        };
+        record.take(event, created, facts);
+        record
+    }
+
+    /// Takes an event of any age: the registers always, the stamp's place if its key is not less.
+    pub fn take(&mut self, event: EventId, created: StripeTime, facts: &SubscriptionFacts) {
+        self.feed_registers(&event, created, facts);
+        let key = (facts.is_terminal(), created);
+        if key < (self.terminal, self.stamp) {
+            return;
+        }
+        if key > (self.terminal, self.stamp) {
+            (self.terminal, self.stamp) = key;
+            self.contenders.clear();
+        }
+        let contender = Contender {
+            kind: facts.kind,
+            post: facts.post.clone(),
+            pre: facts.pre.clone(),
+        };
+        self.contenders.add(event, contender);
+    }
+
+    /// Registers that are order-free by construction: each a maximum over events (O6).
+    fn feed_registers(&mut self, event: &EventId, created: StripeTime, facts: &SubscriptionFacts) {
+        let SubscriptionFacts { post, pre, .. } = facts;
+        if matches!(
+            post.status,
+            SubscriptionStatus::Active | SubscriptionStatus::Trialing
+        ) {
+            self.active_at = self.active_at.max(Some(created));
+        }
+        let Some(pre) = pre else { return };
+        if pre.status != SubscriptionStatus::PastDue && post.status == SubscriptionStatus::PastDue {
+            self.past_due_since = self.past_due_since.max(Some(created));
+        }
+        let change = PriceChange {
+            from: pre.prices(),
+            to: post.prices(),
+        };
+        if change.from != change.to && self.price_changed_at <= Some(created) {
+            if self.price_changed_at < Some(created) {
+                self.price_changed_at = Some(created);
+                self.price_changes.clear();
+            }
+            self.price_changes.add(event.clone(), change);
+        }
+    }
+}
+
+impl SubscriptionFacts {
+    fn is_terminal(&self) -> bool {
+        self.kind == SubscriptionEventKind::Deleted || self.post.status.is_terminal()
+    }
+}

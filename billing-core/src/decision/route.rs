@@ -1,0 +1,317 @@
+//! Which paths are gated, and for which tier (P4).
+//!
+//! A framework may route on another spelling of a path than the one that a gate looked at, and
+//! every difference is a way past the gate. So a path is looked at in every spelling that a
+//! framework could route on: as given and percent-decoded once, with dot segments kept and
+//! resolved, with and without the mount prefix; slashes collapsed and letters in lower case in all
+//! of them. It is gated if *any* spelling is, exempt only if *all* are, and gated if it can't be
+//! decoded.
+//!
+//! A pattern is a path in which `*` stands for one segment and a final `**` for any number of
+//! them, none included: `/reports/**` covers `/reports`, `/reports/` and all below.
+//!
+//! ```
+//! use billing_core::catalogue::Tier;
+//! use billing_core::decision::{Requirement, Routes};
+//!
+//! let pro = Tier::parse("pro")?;
+//! let routes = Routes::gated_by_default(pro.clone()).exempt("/health")?;
+//! assert_eq!(routes.requirement("/health", None, None), Requirement::Exempt);
+//! assert_eq!(routes.requirement("/health/../reports", None, None), Requirement::Tier(&pro));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::catalogue::{Tier, TierOrder};
+
+/// A pattern that can't match what its author means.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the pattern {0:?} is not a path: it begins with /, has ** only at its end, and no %, ?, # or dot segment"
+)]
+pub struct InvalidPattern(pub String);
+
+/// What a path asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement<'a> {
+    /// Nothing: everyone may pass.
+    Exempt,
+    /// At least this tier.
+    Tier(&'a Tier),
+}
+
+/// Which paths are gated.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    tiers: TierOrder,
+    /// What paths ask for that no pattern gates; none: nothing.
+    default_tier: Option<Tier>,
+    gated: Vec<(Pattern, Tier)>,
+    exempt: Vec<Pattern>,
+}
+
+impl Routes {
+    /// Everything is gated for this tier, but for what is exempt or gated for another.
+    #[must_use]
+    pub fn gated_by_default(tier: Tier) -> Self {
+        Self {
+            tiers: TierOrder::default(),
+            default_tier: Some(tier),
+            gated: Vec::new(),
+            exempt: Vec::new(),
+        }
+    }
+
+    /// Nothing is gated but for what a pattern gates.
+    #[must_use]
+    pub fn open_by_default() -> Self {
+        Self {
+            tiers: TierOrder::default(),
+            default_tier: None,
+            gated: Vec::new(),
+            exempt: Vec::new(),
+        }
+    }
+
+    /// The same routes under another order of tiers.
+    #[must_use]
+    pub fn within(self, tiers: TierOrder) -> Self {
+        Self { tiers, ..self }
+    }
+
+    /// The same routes with paths gated for a tier. Of several patterns that a path matches, the
+    /// highest tier counts, and gating wins over exempting.
+    ///
+    /// # Errors
+    /// [`InvalidPattern`] when the pattern is none.
+    pub fn gate(mut self, pattern: &str, tier: Tier) -> Result<Self, InvalidPattern> {
+        self.gated.push((Pattern::parse(pattern)?, tier));
+        Ok(self)
+    }
+
+    /// The same routes with paths that everyone may pass, unless a pattern gates them.
+    ///
+    /// # Errors
+    /// [`InvalidPattern`] when the pattern is none.
+    pub fn exempt(mut self, pattern: &str) -> Result<Self, InvalidPattern> {
+        self.exempt.push(Pattern::parse(pattern)?);
+        Ok(self)
+    }
+
+    /// The tiers that any path asks for.
+    pub fn required_tiers(&self) -> impl Iterator<Item = &Tier> {
+        self.default_tier
+            .iter()
+            .chain(self.gated.iter().map(|(_, tier)| tier))
+    }
+
+    /// What a path asks for.
+    ///
+    /// `path` is the path as routed, `raw_path` the path of the request line where it differs,
+    /// `mount` the prefix under which the application is mounted, where it is.
+    #[must_use]
+    pub fn requirement(
+        &self,
+        path: &str,
+        raw_path: Option<&str>,
+        mount: Option<&str>,
+    ) -> Requirement<'_> {
+        let Some(spellings) = spellings(path, raw_path, mount) else {
+            return self.undecodable();
+        };
+        let gated = spellings
+            .iter()
+            .filter_map(|spelling| self.gated_tier(spelling));
+        if let Some(tier) = gated.max_by_key(|tier| self.tiers.rank(tier)) {
+            return Requirement::Tier(tier);
+        }
+        let all_exempt = spellings
+            .iter()
+            .all(|spelling| self.exempt.iter().any(|pattern| pattern.matches(spelling)));
+        match &self.default_tier {
+            Some(tier) if !all_exempt => Requirement::Tier(tier),
+            _ => Requirement::Exempt,
+        }
+    }
+
+    fn gated_tier(&self, spelling: &Spelling<'_>) -> Option<&Tier> {
+        let matching = self
+            .gated
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(spelling));
+        matching
+            .map(|(_, tier)| tier)
+            .max_by_key(|tier| self.tiers.rank(tier))
+    }
+
+    /// A path that can't be decoded could be any of ours: it asks for the most that any does.
+    fn undecodable(&self) -> Requirement<'_> {
+        let highest = self
+            .required_tiers()
+            .max_by_key(|tier| self.tiers.rank(tier));
+        highest.map_or(Requirement::Exempt, Requirement::Tier)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Pattern {
+    segments: Vec<Segment>,
+    /// Whether it ends with `**`.
+    open_ended: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Segment {
+    Literal(String),
+    Any,
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let invalid = || InvalidPattern(text.to_owned());
+        let rest = text.strip_prefix('/').ok_or_else(invalid)?;
+        if rest.contains(['%', '?', '#', '\\']) {
+            return Err(invalid());
+        }
+        let mut segments: Vec<&str> = rest
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .collect();
+        let open_ended = segments.last() == Some(&"**");
+        if open_ended {
+            segments.pop();
+        }
+        let segments = segments
+            .into_iter()
+            .map(|segment| match segment {
+                "*" => Ok(Segment::Any),
+                "." | ".." => Err(invalid()),
+                literal if literal.contains('*') => Err(invalid()),
+                literal => Ok(Segment::Literal(literal.to_lowercase())),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            segments,
+            open_ended,
+        })
+    }
+
+    fn matches(&self, spelling: &Spelling<'_>) -> bool {
+        let long_enough = if self.open_ended {
+            spelling.0.len() >= self.segments.len()
+        } else {
+            spelling.0.len() == self.segments.len()
+        };
+        long_enough
+            && self
+                .segments
+                .iter()
+                .zip(&spelling.0)
+                .all(|(segment, given)| match segment {
+                    Segment::Any => true,
+                    Segment::Literal(literal) => literal == given,
+                })
+    }
+}
+
+/// One spelling of a path: its segments in lower case, none of them empty.
+#[derive(Debug, PartialEq)]
+struct Spelling<'a>(Vec<Cow<'a, str>>);
+
+/// Every spelling of a path; `None` if one can't be decoded.
+fn spellings<'a>(
+    path: &'a str,
+    raw_path: Option<&'a str>,
+    mount: Option<&'a str>,
+) -> Option<Vec<Spelling<'a>>> {
+    let mut spellings = Vec::with_capacity(4);
+    for given in [Some(path), raw_path.filter(|raw| *raw != path)]
+        .into_iter()
+        .flatten()
+    {
+        let given = given.split(['?', '#']).next().unwrap_or_default();
+        let decoded = decode_once(given)?;
+        if decoded != given {
+            spellings.extend(with_dots(split(Cow::Owned(decoded.into_owned()))));
+        }
+        spellings.extend(with_dots(split(Cow::Borrowed(given))));
+    }
+    let mount = mount
+        .map(|mount| split(Cow::Borrowed(mount)))
+        .filter(|mount| !mount.is_empty());
+    if let Some(mount) = mount {
+        let unmounted: Vec<_> = spellings
+            .iter()
+            .filter(|spelling: &&Spelling<'_>| spelling.0.starts_with(&mount))
+            .map(|spelling| Spelling(spelling.0[mount.len()..].to_vec()))
+            .collect();
+        let mounted: Vec<_> = spellings
+            .iter()
+            .filter(|spelling| !spelling.0.starts_with(&mount))
+            .map(|spelling| Spelling(mount.iter().chain(&spelling.0).cloned().collect()))
+            .collect();
+        spellings.extend(unmounted);
+        spellings.extend(mounted);
+    }
+    Some(spellings)
+}
+
+/// Decodes percent escapes once. `None` where an escape is broken or what comes out is not UTF-8.
+fn decode_once(path: &str) -> Option<Cow<'_, str>> {
+    let broken = path.match_indices('%').any(|(at, _)| {
+        !path
+            .as_bytes()
+            .get(at + 1..at + 3)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    if broken {
+        None
+    } else {
+        percent_decode_str(path).decode_utf8().ok()
+    }
+}
+
+/// The segments, in lower case, without the empty ones. A backslash counts as a slash: some
+/// servers turn it into one.
+fn split(path: Cow<'_, str>) -> Vec<Cow<'_, str>> {
+    let plain = !path.contains(|c: char| c.is_uppercase() || c == '\\');
+    let segments = |path: &str| -> Vec<String> {
+        path.split(['/', '\\'])
+            .filter(|segment| !segment.is_empty())
+            .map(str::to_lowercase)
+            .collect()
+    };
+    match path {
+        Cow::Borrowed(path) if plain => path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(Cow::Borrowed)
+            .collect(),
+        path => segments(&path).into_iter().map(Cow::Owned).collect(),
+    }
+}
+
+/// The segments as they stand, and with dot segments resolved where there are any. A router that
+/// does not resolve them matches `/pro/../x` by its first segment.
+fn with_dots(segments: Vec<Cow<'_, str>>) -> impl Iterator<Item = Spelling<'_>> {
+    let resolved = segments
+        .iter()
+        .any(|segment| segment == "." || segment == "..")
+        .then(|| {
+            let mut resolved = Vec::new();
+            for segment in &segments {
+                match segment.as_ref() {
+                    "." => {}
+                    ".." => {
+                        resolved.pop();
+                    }
+                    _ => resolved.push(segment.clone()),
+                }
+            }
+            Spelling(resolved)
+        });
+    std::iter::once(Spelling(segments)).chain(resolved)
+}

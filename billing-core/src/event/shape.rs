@@ -1,0 +1,76 @@
+//! Which fields of an event are read; everything else is passed over (E2).
+
+use super::json::{SCALAR, Shape};
+
+/// An id, or the object that it names when Stripe expands it.
+const REFERENCE: Shape = Shape(&[("id", SCALAR)]);
+
+const ADDRESS: Shape = Shape(&[
+    ("line1", SCALAR),
+    ("line2", SCALAR),
+    ("city", SCALAR),
+    ("state", SCALAR),
+    ("postal_code", SCALAR),
+    ("country", SCALAR),
+]);
+
+const ITEMS: Shape = Shape(&[(
+    "data",
+    Shape(&[
+        ("price", REFERENCE),
+        ("quantity", SCALAR),
+        ("current_period_end", SCALAR),
+    ]),
+)]);
+
+/// The fields read of any object: `type` may follow `data`, so one shape serves all of them.
+const OBJECT: Shape = Shape(&[
+    ("id", SCALAR),
+    ("object", SCALAR),
+    ("created", SCALAR),
+    ("status", SCALAR),
+    ("customer", REFERENCE),
+    ("metadata", Shape(&[("queue_customer_id", SCALAR)])),
+    ("email", SCALAR),
+    ("name", SCALAR),
+    ("address", ADDRESS),
+    ("items", ITEMS),
+    ("current_period_end", SCALAR),
+    ("cancel_at_period_end", SCALAR),
+    ("cancel_at", SCALAR),
+    (
+        "pause_collection",
+        Shape(&[("behavior", SCALAR), ("resumes_at", SCALAR)]),
+    ),
+    ("latest_invoice", REFERENCE),
+    ("pending_update", Shape(&[("expires_at", SCALAR)])),
+    ("subscription", REFERENCE),
+    (
+        "parent",
+        Shape(&[(
+            "subscription_details",
+            Shape(&[("subscription", REFERENCE)]),
+        )]),
+    ),
+    (
+        "status_transitions",
+        Shape(&[("finalized_at", SCALAR), ("paid_at", SCALAR)]),
+    ),
+    ("attempt_count", SCALAR),
+    ("billing_reason", SCALAR),
+]);
+
+/// The fields read of an event.
+pub(crate) static EVENT: Shape = Shape(&[
+    ("id", SCALAR),
+    ("object", SCALAR),
+    ("type", SCALAR),
+    ("created", SCALAR),
+    ("livemode", SCALAR),
+    ("account", SCALAR),
+    (
+        "data",
+        Shape(&[("object", OBJECT), ("previous_attributes", OBJECT)]),
+    ),
+    ("related_object", REFERENCE),
+]);
