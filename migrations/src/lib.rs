@@ -1,1 +1,41 @@
-//! billing-migrations
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "sqlite")]
+mod lock;
+mod script;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
+
+/// Which tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Queue's own: customers, subscriptions, invoices, events, the audit chain, the outbox.
+    Queue,
+    /// The mirror's: `billing_subscription_mirror`, beside the service that gates.
+    Mirror,
+}
+
+/// Why migrations did not run, or what they left is not what they should have.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The lock file beside the database can't be used.
+    #[error("the lock file beside the database can't be used: {0}")]
+    Lock(#[source] std::io::Error),
+    /// A migration failed, or the database was migrated by a newer version of this crate.
+    #[error("a migration failed: {0}")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A table lacks something that its migration makes.
+    #[error("verification of {migration} failed: {missing} is missing")]
+    Verify {
+        /// The migration's name.
+        migration: &'static str,
+        /// What is missing.
+        missing: String,
+    },
+    /// The database can't be reached.
+    #[error("the database can't be reached: {0}")]
+    Database(#[source] sqlx::Error),
+}

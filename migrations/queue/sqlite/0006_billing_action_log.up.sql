@@ -1,0 +1,31 @@
+-- The audit chain: insert-only rows, each sealed together with the one before it.
+create table billing_action_log (
+    seq integer not null,
+    recorded_at text not null,
+    actor text not null,
+    action text not null,
+    subject text not null,
+    event_id text,
+    details text not null,
+    -- The exact bytes that the MAC is over, and the MAC, in hexadecimal.
+    preimage text not null,
+    mac text not null,
+    key_id text not null,
+    constraint billing_action_log_pkey primary key (seq),
+    constraint billing_action_log_seq_check check (seq >= 1),
+    constraint billing_action_log_mac_check check (length(mac) = 64)
+) strict;
+
+create index billing_action_log_subject_idx on billing_action_log (subject, seq);
+create index billing_action_log_event_id_idx
+    on billing_action_log (event_id) where event_id is not null;
+
+-- SQLite has no roles to withhold rights from: the table itself refuses.
+create trigger billing_action_log_no_update before update on billing_action_log
+begin
+    select raise(abort, 'billing_action_log is insert-only');
+end;
+create trigger billing_action_log_no_delete before delete on billing_action_log
+begin
+    select raise(abort, 'billing_action_log is insert-only');
+end;

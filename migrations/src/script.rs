@@ -1,0 +1,90 @@
+//! The scripts as they are embedded.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use crate::Schema;
+
+/// One concept: how it comes, how it goes, and how to see that it is there.
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    up: &'static str,
+    down: &'static str,
+    pub(crate) verify: &'static str,
+}
+
+macro_rules! scripts {
+    ($folder:literal: $($name:literal)+) => {
+        &[$(Script {
+            name: $name,
+            up: include_str!(concat!("../", $folder, "/", $name, ".up.sql")),
+            down: include_str!(concat!("../", $folder, "/", $name, ".down.sql")),
+            verify: include_str!(concat!("../verify/", $folder, "/", $name, ".sql")),
+        }),+]
+    };
+}
+
+pub(crate) static QUEUE_SQLITE: &[Script] = scripts!("queue/sqlite":
+    "0001_billing_customer"
+    "0002_billing_subscription"
+    "0003_billing_invoice"
+    "0004_processed_stripe_events"
+    "0005_billing_quarantine"
+    "0006_billing_action_log"
+    "0007_billing_chain"
+    "0008_mirror_row"
+    "0009_mirror_outbox"
+);
+
+pub(crate) static MIRROR_SQLITE: &[Script] = scripts!("mirror/sqlite":
+    "0001_billing_subscription_mirror"
+);
+
+/// The migrator of these scripts. Each schema has its own table of applied migrations, so that
+/// both can live in one database, beside a host's own migrations.
+pub(crate) fn migrator(schema: Schema, scripts: &'static [Script]) -> Migrator {
+    let migrations = scripts.iter().zip(1..).flat_map(|(script, version)| {
+        [
+            (MigrationType::ReversibleUp, script.up),
+            (MigrationType::ReversibleDown, script.down),
+        ]
+        .map(|(kind, sql)| {
+            Migration::new(version, script.name.into(), kind, sql.into_sql_str(), false)
+        })
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name(match schema {
+        Schema::Queue => "_billing_queue_migrations",
+        Schema::Mirror => "_billing_mirror_migrations",
+    });
+    migrator
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_embedded_under_its_number() {
+        for (folder, scripts) in [
+            ("queue/sqlite", QUEUE_SQLITE),
+            ("mirror/sqlite", MIRROR_SQLITE),
+        ] {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            let mut files: Vec<_> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .filter_map(|file| file.strip_suffix(".up.sql").map(str::to_owned))
+                .collect();
+            files.sort();
+            let embedded: Vec<_> = scripts
+                .iter()
+                .map(|script| script.name.to_owned())
+                .collect();
+            assert_eq!(files, embedded);
+            for (name, number) in embedded.iter().zip(1..) {
+                assert!(name.starts_with(&format!("{number:04}_")), "{name}");
+            }
+        }
+    }
+}
