@@ -12,8 +12,12 @@ pub mod change;
 pub mod decision;
 pub mod event;
 pub mod id;
+#[cfg(feature = "sqlite")]
+pub mod ledger;
 pub mod mirror;
 pub mod personal;
 pub mod policy;
 pub mod signature;
+#[cfg(feature = "sqlite")]
+pub mod store;
 pub mod time;

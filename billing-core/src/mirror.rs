@@ -11,7 +11,7 @@ mod sqlite;
 mod stamp;
 
 #[cfg(feature = "sqlite")]
-pub use outbox::{Dirty, FanOut, OutboxDepth, Pass};
+pub use outbox::{Dirty, FanOut, Outbox, OutboxDepth, Pass, Retry, Sent};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteMirror;
 pub use stamp::{MirrorStamp, MirrorTime};

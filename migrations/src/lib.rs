@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sqlite")]
 mod lock;
+#[cfg(feature = "sqlite")]
 mod script;
 #[cfg(feature = "sqlite")]
 mod sqlite;

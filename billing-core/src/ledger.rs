@@ -1,0 +1,243 @@
+//! The ledger: the one door for every change of money state.
+//!
+//! A task owns the write lane. While one transaction commits, commands queue up (bounded); the
+//! next transaction takes all that wait, up to a cap. So a single command waits for nothing but
+//! its own commit, many share one, and no two ever contend. A caller that goes away cancels
+//! nothing: the transaction belongs to the task.
+//!
+//! In one transaction: the event's id, the records, the audit rows, the mirror rows and their
+//! outbox entries. [`Outcome`] is told only after COMMIT succeeded (C1).
+
+mod books;
+mod task;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::alert::Alerts;
+use crate::audit::AuditKey;
+use crate::event::Event;
+use crate::id::CustomerId;
+use crate::policy::Policy;
+use crate::store::{Store, StoreError, Transaction};
+use task::Task;
+
+/// What the ledger is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Take an event.
+    Ingest(Box<Event>),
+    /// See to it that a customer of the seller's has a mirror row (M6).
+    RegisterCustomer(CustomerId),
+}
+
+/// What came of a command. For events, the first that holds in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was there already: nothing changed. For an event, also under other facts (C2).
+    Duplicate,
+    /// The event can't be taken as it is: it was set aside.
+    Quarantined,
+    /// The event concerns nothing that is kept.
+    Ignored,
+    /// The event changed nothing that is kept.
+    Stale,
+    /// It changed something.
+    Applied,
+}
+
+impl Outcome {
+    /// A stable name: the webhook's answer, the metric's label, the log's field.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::Quarantined => "quarantined",
+            Self::Ignored => "ignored",
+            Self::Stale => "stale",
+            Self::Applied => "applied",
+        }
+    }
+}
+
+/// Why a command was not committed, or may not have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// More commands wait than may.
+    #[error("too many commands wait")]
+    Overloaded,
+    /// The ledger is shutting down.
+    #[error("the ledger is closed")]
+    Closed,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The command made the ledger panic.
+    #[error("the command failed in the ledger")]
+    Panicked,
+}
+
+impl LedgerError {
+    /// A stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Overloaded => "ledger_overloaded",
+            Self::Closed => "ledger_closed",
+            Self::Store(error) => error.code(),
+            Self::Panicked => "ledger_panicked",
+        }
+    }
+
+    /// Whether the fault lies with the circumstances and not with the command.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Overloaded | Self::Closed => true,
+            Self::Store(error) => error.is_transient(),
+            Self::Panicked => false,
+        }
+    }
+}
+
+/// Why a ledger does not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The audit chain was written with another key: rows sealed with this one would break it.
+    #[error("the audit key is not the one that this audit chain was written with")]
+    OtherAuditKey,
+}
+
+/// How much a ledger takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Commands that may wait; more are refused at once.
+    pub waiting: usize,
+    /// Commands that one transaction may take.
+    pub batch: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            waiting: 1024,
+            batch: 256,
+        }
+    }
+}
+
+/// Watches the ledger at work, for metrics. Nothing here can change what it does.
+pub trait Observer: Send + Sync + 'static {
+    /// A batch of this many commands begins.
+    fn batch_begins(&self, _size: usize) {}
+    /// The batch was committed, or was not.
+    fn batch_ends(&self, _result: Result<(), StoreError>) {}
+}
+
+impl Observer for () {}
+
+struct Job {
+    command: Command,
+    now: Timestamp,
+    reply: oneshot::Sender<Result<Outcome, LedgerError>>,
+}
+
+/// A handle to the ledger. The task ends when the last handle is gone and its commands are done.
+#[derive(Clone)]
+pub struct Ledger {
+    jobs: mpsc::Sender<Job>,
+    mirror_changed: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Ledger({} waiting)", self.waiting())
+    }
+}
+
+impl Ledger {
+    /// Starts a ledger over a store whose tables are up to date.
+    ///
+    /// # Errors
+    /// [`StartError`] when the store fails, or its audit chain was written with another key.
+    pub async fn start<S: Store>(
+        store: S,
+        policy: Policy,
+        audit_key: AuditKey,
+        alerts: Alerts,
+        observer: impl Observer,
+        capacity: Capacity,
+    ) -> Result<(Self, JoinHandle<()>), StartError> {
+        let transaction = store.begin().await?;
+        let key_check = transaction.head().key_check.clone();
+        drop(transaction);
+        if key_check.is_some_and(|check| check != audit_key.check_value()) {
+            return Err(StartError::OtherAuditKey);
+        }
+        let (jobs, waiting) = mpsc::channel(capacity.waiting.max(1));
+        let mirror_changed = Arc::new(Notify::new());
+        let task = Task {
+            store,
+            policy,
+            audit_key,
+            alerts,
+            observer,
+            mirror_changed: Arc::clone(&mirror_changed),
+            batch: capacity.batch.max(1),
+        };
+        Ok((
+            Self {
+                jobs,
+                mirror_changed,
+            },
+            tokio::spawn(task.run(waiting)),
+        ))
+    }
+
+    /// Commits a command, as of `now`, and says what came of it.
+    ///
+    /// The future may be dropped: the command is then committed all the same, or not begun.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: nothing was kept, except perhaps after
+    /// [`StoreError::CommitUnknown`]; the same command again is safe in any case.
+    pub async fn commit(&self, command: Command, now: Timestamp) -> Result<Outcome, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs
+            .try_send(Job {
+                command,
+                now,
+                reply,
+            })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => LedgerError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => LedgerError::Closed,
+            })?;
+        answer.await.unwrap_or(Err(LedgerError::Closed))
+    }
+
+    /// Takes an event: [`Ledger::commit`] of [`Command::Ingest`].
+    ///
+    /// # Errors
+    /// As [`Ledger::commit`].
+    pub async fn ingest(&self, event: Event, now: Timestamp) -> Result<Outcome, LedgerError> {
+        self.commit(Command::Ingest(Box::new(event)), now).await
+    }
+
+    /// How many commands wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
+    /// Resolves after a commit that changed mirror rows, once for any number of them.
+    pub async fn mirror_changed(&self) {
+        self.mirror_changed.notified().await;
+    }
+}

@@ -1,0 +1,525 @@
+//! The books of one batch: what was loaded, what the commands made of it, what is to be written.
+//!
+//! Commands of one batch fold in memory: the second event of an account sees what the first one
+//! left. Every record that changes gets its row in the audit chain here and nowhere else (C3).
+
+mod diff;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Command, Outcome};
+use crate::account::{Account, Entitlement};
+use crate::alert::Alert;
+use crate::audit::{AuditKey, Draft, Head};
+use crate::change::{AccountChange, Change, QuarantineReason, SetAside};
+use crate::event::Event;
+use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId};
+use crate::mirror::MirrorTime;
+use crate::policy::Policy;
+use crate::store::{
+    Claimed, CustomerRow, EventRow, InvoiceRow, Loaded, MirrorState, ProcessedOutcome,
+    QuarantineRow, SubscriptionRow, WriteSet,
+};
+
+/// Something to alert of once it is committed.
+pub(super) struct Notice {
+    pub(super) alert: Alert,
+    /// An id.
+    pub(super) subject: String,
+    pub(super) now: Timestamp,
+}
+
+/// Who did what is written to the audit chain.
+#[derive(Clone, Copy)]
+struct Cause<'a> {
+    actor: &'static str,
+    event: Option<&'a EventId>,
+    now: Timestamp,
+}
+
+/// An account, and its rows as they are or will be stored.
+struct Book {
+    account: Account,
+    customer: Option<CustomerRow>,
+    subscriptions: BTreeMap<SubscriptionId, SubscriptionRow>,
+    invoices: BTreeMap<InvoiceId, InvoiceRow>,
+}
+
+pub(super) struct Books<'a> {
+    policy: &'a Policy,
+    work: &'a [(&'a Command, Timestamp)],
+    claimed: HashMap<EventId, Claimed>,
+    books: BTreeMap<StripeCustomerId, Book>,
+    mirrors: BTreeMap<CustomerId, MirrorState>,
+    events: BTreeMap<EventId, EventRow>,
+    quarantine: BTreeMap<(EventId, QuarantineReason), QuarantineRow>,
+    released: BTreeSet<EventId>,
+    changed_customers: BTreeSet<StripeCustomerId>,
+    changed_subscriptions: BTreeSet<(StripeCustomerId, SubscriptionId)>,
+    changed_invoices: BTreeSet<(StripeCustomerId, InvoiceId)>,
+    changed_mirrors: BTreeSet<CustomerId>,
+    dirty: BTreeSet<CustomerId>,
+    drafts: Vec<(Draft, MirrorTime)>,
+    notices: Vec<Notice>,
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn new(policy: &'a Policy, work: &'a [(&'a Command, Timestamp)]) -> Self {
+        Self {
+            policy,
+            work,
+            claimed: HashMap::new(),
+            books: BTreeMap::new(),
+            mirrors: BTreeMap::new(),
+            events: BTreeMap::new(),
+            quarantine: BTreeMap::new(),
+            released: BTreeSet::new(),
+            changed_customers: BTreeSet::new(),
+            changed_subscriptions: BTreeSet::new(),
+            changed_invoices: BTreeSet::new(),
+            changed_mirrors: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            drafts: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// The events whose ids must be claimed.
+    pub(super) fn events(&self) -> Vec<EventId> {
+        let events = self.work.iter().filter_map(|(command, _)| match command {
+            Command::Ingest(event) => Some(event.id.clone()),
+            Command::RegisterCustomer(_) => None,
+        });
+        events.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    pub(super) fn take_claims(&mut self, claimed: HashMap<EventId, Claimed>) {
+        self.claimed = claimed;
+    }
+
+    fn account_changes(&self) -> impl Iterator<Item = AccountChange> {
+        self.work.iter().filter_map(|(command, now)| match command {
+            Command::Ingest(event) => match Change::from_event(event, self.policy, *now) {
+                Change::Account(change) => Some(change),
+                Change::Nothing | Change::SetAside(_) => None,
+            },
+            Command::RegisterCustomer(_) => None,
+        })
+    }
+
+    /// The accounts that the commands touch.
+    pub(super) fn accounts(&self) -> Vec<StripeCustomerId> {
+        self.account_changes()
+            .map(|change| change.account)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// The customers that the commands name.
+    pub(super) fn customers(&self) -> Vec<CustomerId> {
+        let registered = self.work.iter().filter_map(|(command, _)| match command {
+            Command::RegisterCustomer(customer) => Some(customer.clone()),
+            Command::Ingest(_) => None,
+        });
+        let named = self
+            .account_changes()
+            .filter_map(|change| change.named_customer().cloned());
+        registered
+            .chain(named)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    pub(super) fn take_records(&mut self, loaded: Loaded) {
+        for row in loaded.customers {
+            let mut account = Account::new(row.stripe_customer_id.clone());
+            account.customer = row.record.clone();
+            let book = Book {
+                account,
+                customer: Some(row.clone()),
+                subscriptions: BTreeMap::new(),
+                invoices: BTreeMap::new(),
+            };
+            self.books.insert(row.stripe_customer_id, book);
+        }
+        for row in loaded.subscriptions {
+            let Some(book) = self.books.get_mut(&row.stripe_customer_id) else {
+                continue;
+            };
+            book.account
+                .subscriptions
+                .insert(row.stripe_subscription_id.clone(), row.record.clone());
+            book.subscriptions
+                .insert(row.stripe_subscription_id.clone(), row);
+        }
+        for row in loaded.invoices {
+            let Some(book) = self.books.get_mut(&row.stripe_customer_id) else {
+                continue;
+            };
+            book.account
+                .invoices
+                .insert(row.stripe_invoice_id.clone(), row.record.clone());
+            book.invoices.insert(row.stripe_invoice_id.clone(), row);
+        }
+        let mirrors = loaded.mirrors.into_iter();
+        self.mirrors
+            .extend(mirrors.map(|row| (row.queue_customer_id.clone(), row)));
+    }
+
+    /// Takes one command.
+    pub(super) fn take(&mut self, command: &Command, now: Timestamp) -> Outcome {
+        match command {
+            Command::Ingest(event) => self.ingest(event, now),
+            Command::RegisterCustomer(customer) => self.register(customer, now),
+        }
+    }
+
+    fn register(&mut self, customer: &CustomerId, now: Timestamp) -> Outcome {
+        if self.mirrors.contains_key(customer) {
+            return Outcome::Duplicate;
+        }
+        let cause = Cause {
+            actor: "internal",
+            event: None,
+            now,
+        };
+        self.show(customer, Entitlement::none(self.policy), cause);
+        Outcome::Applied
+    }
+
+    fn ingest(&mut self, event: &Event, now: Timestamp) -> Outcome {
+        let digest = event.facts_digest().to_hex();
+        let known = self.claimed.get(&event.id).cloned();
+        if let Some(known) = &known
+            && matches!(
+                known.outcome,
+                ProcessedOutcome::Applied | ProcessedOutcome::Stale
+            )
+        {
+            if known.facts_digest != digest {
+                let reason = QuarantineReason::FactsDiffer;
+                self.set_aside(
+                    event,
+                    SetAside {
+                        reason,
+                        object_id: event.facts.object_id(),
+                    },
+                    now,
+                );
+            }
+            return Outcome::Duplicate;
+        }
+        let (outcome, processed) = match Change::from_event(event, self.policy, now) {
+            Change::SetAside(set_aside) => {
+                // The same event set aside again for the same reason is no news.
+                let again = known.as_ref().is_some_and(|known| {
+                    known.outcome == ProcessedOutcome::Quarantined && known.facts_digest == digest
+                });
+                if !again {
+                    self.set_aside(event, set_aside, now);
+                }
+                (Outcome::Quarantined, ProcessedOutcome::Quarantined)
+            }
+            Change::Nothing => (Outcome::Ignored, ProcessedOutcome::Ignored),
+            Change::Account(change) => {
+                if self.apply(&change, now) {
+                    (Outcome::Applied, ProcessedOutcome::Applied)
+                } else {
+                    (Outcome::Stale, ProcessedOutcome::Stale)
+                }
+            }
+        };
+        if processed != ProcessedOutcome::Quarantined
+            && known.is_some_and(|known| known.outcome == ProcessedOutcome::Quarantined)
+        {
+            self.released.insert(event.id.clone());
+        }
+        self.record(event, digest, processed, now);
+        outcome
+    }
+
+    fn record(
+        &mut self,
+        event: &Event,
+        facts_digest: String,
+        outcome: ProcessedOutcome,
+        now: Timestamp,
+    ) {
+        let claimed = Claimed {
+            outcome,
+            facts_digest: facts_digest.clone(),
+        };
+        self.claimed.insert(event.id.clone(), claimed);
+        let row = EventRow {
+            event_id: event.id.clone(),
+            event_type: event.event_type.as_str().to_owned(),
+            created: event.created,
+            facts_digest,
+            outcome,
+            received_at: MirrorTime::from_timestamp(now),
+        };
+        self.events.insert(event.id.clone(), row);
+    }
+
+    fn set_aside(&mut self, event: &Event, set_aside: SetAside, now: Timestamp) {
+        let SetAside { reason, object_id } = set_aside;
+        let alert = match reason {
+            QuarantineReason::FactsDiffer => Alert::FactsDiffer,
+            _ => Alert::EventQuarantined,
+        };
+        self.notices.push(Notice {
+            alert,
+            subject: event.id.to_string(),
+            now,
+        });
+        let cause = Cause {
+            actor: "stripe",
+            event: Some(&event.id),
+            now,
+        };
+        let details =
+            json!({ "reason": reason, "type": event.event_type.as_str(), "object_id": object_id });
+        self.draft("event.quarantined", event.id.as_str(), details, cause);
+        let row = QuarantineRow {
+            event_id: event.id.clone(),
+            reason,
+            event_type: event.event_type.as_str().to_owned(),
+            created: event.created,
+            object_id,
+            received_at: MirrorTime::from_timestamp(now),
+        };
+        self.released.remove(&event.id);
+        self.quarantine.insert((event.id.clone(), reason), row);
+    }
+
+    /// Applies a change, and says whether anything that is stored changed.
+    fn apply(&mut self, change: &AccountChange, now: Timestamp) -> bool {
+        let drafts_before = self.drafts.len();
+        let cause = Cause {
+            actor: "stripe",
+            event: Some(&change.event_id),
+            now,
+        };
+        let owner_before = self
+            .books
+            .get(&change.account)
+            .map(|book| book.account.owner());
+        let book = self
+            .books
+            .entry(change.account.clone())
+            .or_insert_with(|| Book {
+                account: Account::new(change.account.clone()),
+                customer: None,
+                subscriptions: BTreeMap::new(),
+                invoices: BTreeMap::new(),
+            });
+        book.account.apply(change);
+        let owners: BTreeSet<_> = owner_before
+            .into_iter()
+            .chain([book.account.owner()])
+            .collect();
+        self.settle_customer(&change.account, cause);
+        self.settle_invoices(&change.account, cause);
+        for owner in owners {
+            self.settle_owner(&owner, cause);
+        }
+        self.drafts.len() > drafts_before
+    }
+
+    fn settle_customer(&mut self, account: &StripeCustomerId, cause: Cause<'_>) {
+        let Some(book) = self.books.get_mut(account) else {
+            return;
+        };
+        let row = CustomerRow {
+            stripe_customer_id: account.clone(),
+            record: book.account.customer.clone(),
+        };
+        if book.customer.as_ref() == Some(&row) {
+            return;
+        }
+        let details = diff::of_customer(book.customer.as_ref(), &row);
+        book.customer = Some(row);
+        self.changed_customers.insert(account.clone());
+        self.draft("customer.changed", account.as_str(), details, cause);
+    }
+
+    fn settle_invoices(&mut self, account: &StripeCustomerId, cause: Cause<'_>) {
+        let Some(book) = self.books.get_mut(account) else {
+            return;
+        };
+        let changed: Vec<_> = book
+            .account
+            .invoices
+            .iter()
+            .filter(|(id, record)| book.invoices.get(id).map(|row| &row.record) != Some(record))
+            .map(|(id, record)| InvoiceRow {
+                stripe_customer_id: account.clone(),
+                stripe_invoice_id: id.clone(),
+                record: record.clone(),
+            })
+            .collect();
+        for row in changed {
+            let id = row.stripe_invoice_id.clone();
+            let Some(book) = self.books.get_mut(account) else {
+                return;
+            };
+            let details = diff::of(book.invoices.get(&id), &row);
+            book.invoices.insert(id.clone(), row);
+            self.changed_invoices.insert((account.clone(), id.clone()));
+            self.draft("invoice.changed", id.as_str(), details, cause);
+        }
+    }
+
+    /// What follows for a customer: the views of all subscriptions bound to them, and their row.
+    fn settle_owner(&mut self, owner: &CustomerId, cause: Cause<'_>) {
+        let accounts: Vec<StripeCustomerId> = self
+            .books
+            .values()
+            .filter(|book| book.account.owner() == *owner)
+            .map(|book| book.account.id.clone())
+            .collect();
+        for account in &accounts {
+            self.settle_subscriptions(account, cause);
+        }
+        let views = accounts
+            .iter()
+            .filter_map(|account| self.books.get(account))
+            .flat_map(|book| book.subscriptions.iter().map(|(id, row)| (id, &row.view)));
+        let entitlement = Entitlement::of(views, self.policy);
+        self.show(owner, entitlement, cause);
+    }
+
+    fn settle_subscriptions(&mut self, account: &StripeCustomerId, cause: Cause<'_>) {
+        let Some(book) = self.books.get(account) else {
+            return;
+        };
+        for (id, view) in book.account.views(self.policy, cause.now) {
+            let Some(book) = self.books.get_mut(account) else {
+                return;
+            };
+            let Some(record) = book.account.subscriptions.get(&id).cloned() else {
+                continue;
+            };
+            let row = SubscriptionRow {
+                stripe_customer_id: account.clone(),
+                stripe_subscription_id: id.clone(),
+                record,
+                view,
+            };
+            let before = book.subscriptions.get(&id);
+            if before == Some(&row) {
+                continue;
+            }
+            let details = diff::of(before, &row);
+            let prices_changed = before.map(|before| &before.view.prices) != Some(&row.view.prices);
+            let unknown_price = row
+                .view
+                .prices
+                .iter()
+                .any(|price| self.policy.catalogue.tier_of(price).is_none());
+            book.subscriptions.insert(id.clone(), row);
+            self.changed_subscriptions
+                .insert((account.clone(), id.clone()));
+            self.draft("subscription.changed", id.as_str(), details, cause);
+            if prices_changed && unknown_price {
+                let notice = Notice {
+                    alert: Alert::PriceUnknown,
+                    subject: id.to_string(),
+                    now: cause.now,
+                };
+                self.notices.push(notice);
+            }
+        }
+    }
+
+    /// Sees to it that a customer's mirror row shows an entitlement.
+    fn show(&mut self, customer: &CustomerId, entitlement: Entitlement, cause: Cause<'_>) {
+        let before = self.mirrors.get(customer);
+        let kept = before.map(|before| before.updated_at);
+        let unchanged = |state: &MirrorState| Some(state.row()) == before.map(MirrorState::row);
+        let same_version = kept
+            .map(|kept| MirrorState::new(customer.clone(), entitlement.clone(), kept))
+            .filter(unchanged);
+        if same_version
+            .as_ref()
+            .is_some_and(|state| Some(state) == before)
+        {
+            return;
+        }
+        let state = match same_version {
+            Some(state) => state,
+            None => {
+                let version = MirrorTime::mint(kept, cause.now);
+                let state = MirrorState::new(customer.clone(), entitlement, version);
+                let details = diff::of(before, &state);
+                self.dirty.insert(customer.clone());
+                self.draft("mirror.changed", customer.as_str(), details, cause);
+                state
+            }
+        };
+        self.changed_mirrors.insert(customer.clone());
+        self.mirrors.insert(customer.clone(), state);
+    }
+
+    fn draft(
+        &mut self,
+        action: &'static str,
+        subject: &str,
+        details: serde_json::Value,
+        cause: Cause<'_>,
+    ) {
+        let draft = Draft {
+            actor: cause.actor,
+            action,
+            subject: subject.to_owned(),
+            event_id: cause.event.map(EventId::to_string),
+            details,
+        };
+        self.drafts
+            .push((draft, MirrorTime::from_timestamp(cause.now)));
+    }
+
+    /// All that is to be written, and what to alert of afterwards.
+    pub(super) fn close(self, head: &Head, key: &AuditKey) -> (WriteSet, Vec<Notice>) {
+        let mut writes = WriteSet {
+            events: self.events.into_values().collect(),
+            quarantine: self.quarantine.into_values().collect(),
+            released: self.released.into_iter().collect(),
+            ..WriteSet::default()
+        };
+        let book_of = |account: &StripeCustomerId| self.books.get(account);
+        let customers = self.changed_customers.iter();
+        writes.customers = customers
+            .filter_map(|id| book_of(id)?.customer.clone())
+            .collect();
+        let subscriptions = self.changed_subscriptions.iter();
+        writes.subscriptions = subscriptions
+            .filter_map(|(account, id)| book_of(account)?.subscriptions.get(id).cloned())
+            .collect();
+        let invoices = self.changed_invoices.iter();
+        writes.invoices = invoices
+            .filter_map(|(account, id)| book_of(account)?.invoices.get(id).cloned())
+            .collect();
+        let mirrors = self.changed_mirrors.iter();
+        writes.mirrors = mirrors
+            .filter_map(|id| self.mirrors.get(id).cloned())
+            .collect();
+        let dirty = self.dirty.iter();
+        writes.dirty = dirty
+            .filter_map(|id| Some((id.clone(), self.mirrors.get(id)?.updated_at)))
+            .collect();
+        let mut end = head.clone();
+        for (draft, recorded_at) in self.drafts {
+            let (next, row) = end.append(draft, key, recorded_at);
+            writes.audit.push(row);
+            end = next;
+        }
+        writes.head = Some(end).filter(|end| end != head);
+        (writes, self.notices)
+    }
+}

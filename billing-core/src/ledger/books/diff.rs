@@ -1,0 +1,50 @@
+//! What changed in a row, for the audit chain: each column that differs, before and after.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::personal::PersonalData;
+use crate::store::CustomerRow;
+
+/// The columns in which a row differs from what it was; all that are set, for a new one.
+pub(super) fn of<R: Serialize>(before: Option<&R>, after: &R) -> Value {
+    let (before, after) = (before.map(columns).unwrap_or_default(), columns(after));
+    let changed = after.into_iter().filter_map(|(name, after)| {
+        let before = before.get(&name).cloned().unwrap_or_default();
+        (before != after).then(|| (name, json!([before, after])))
+    });
+    Value::Object(changed.collect())
+}
+
+/// The same for a customer, without personal data: which event they are from shows that they
+/// changed, and the chain must outlive their erasure.
+pub(super) fn of_customer(before: Option<&CustomerRow>, after: &CustomerRow) -> Value {
+    let without = |row: &CustomerRow| {
+        let mut row = row.clone();
+        row.record.personal = PersonalData::default();
+        row
+    };
+    of(before.map(without).as_ref(), &without(after))
+}
+
+fn columns<R: Serialize>(row: &R) -> Map<String, Value> {
+    let Ok(Value::Object(mut columns)) = serde_json::to_value(row) else {
+        return Map::new();
+    };
+    for name in ["contenders", "price_changes"] {
+        if let Some(contenders) = columns.get_mut(name) {
+            *contenders = event_ids(contenders);
+        }
+    }
+    columns
+}
+
+/// Which events compete: what each of them says is in its own event.
+fn event_ids(contenders: &Value) -> Value {
+    let events = contenders.get("by_event").and_then(Value::as_object);
+    json!(
+        events
+            .map(|events| events.keys().collect::<Vec<_>>())
+            .unwrap_or_default()
+    )
+}

@@ -1,0 +1,154 @@
+//! Where the ledger keeps its records: a store is batch-shaped, so that a batch costs a fixed
+//! number of statements whatever its size.
+//!
+//! A transaction goes `begin` (which locks the head of the audit chain, and so every other
+//! writer out) → `claim` → `load` → domain code → `save` → `commit`. Nothing else writes these
+//! tables.
+
+mod rows;
+mod sqlite;
+
+pub use rows::{
+    CustomerRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
+    SubscriptionRow,
+};
+pub use sqlite::SqliteStore;
+pub(crate) use sqlite::open as open_sqlite;
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use crate::audit;
+use crate::id::{CustomerId, EventId, StripeCustomerId};
+use crate::mirror::MirrorTime;
+
+/// Opens transactions.
+pub trait Store: Send + Sync + 'static {
+    /// A transaction of this store.
+    type Transaction: Transaction;
+
+    /// Begins a transaction that holds the head of the audit chain: one writer at a time, over
+    /// all processes.
+    fn begin(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
+}
+
+/// A transaction. Dropped without [`Transaction::commit`], it leaves no trace.
+pub trait Transaction: Send {
+    /// The head of the audit chain, as it was locked.
+    fn head(&self) -> &audit::Head;
+
+    /// What is known of events, by id.
+    fn claim(
+        &mut self,
+        events: &[EventId],
+    ) -> impl Future<Output = Result<HashMap<EventId, Claimed>, StoreError>> + Send;
+
+    /// All records of these accounts, of every account bound to the same customers, and of every
+    /// account bound to the named customers; with the mirror rows of all those customers.
+    fn load(
+        &mut self,
+        accounts: &[StripeCustomerId],
+        customers: &[CustomerId],
+    ) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Writes.
+    fn save(&mut self, writes: &WriteSet) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes it all durable.
+    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Reads the audit chain.
+pub trait AuditLog: Send + Sync {
+    /// Where it ends.
+    fn audit_head(&self) -> impl Future<Output = Result<audit::Head, StoreError>> + Send;
+
+    /// Some rows after a place, in order; none when there are no more.
+    fn audit_rows_after(
+        &self,
+        seq: u64,
+    ) -> impl Future<Output = Result<Vec<audit::Row>, StoreError>> + Send;
+}
+
+/// What is known of an event that was taken before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// What came of it.
+    pub outcome: ProcessedOutcome,
+    /// The digest of its facts, in hexadecimal.
+    pub facts_digest: String,
+}
+
+/// Records as they are stored.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Customers.
+    pub customers: Vec<CustomerRow>,
+    /// Their subscriptions.
+    pub subscriptions: Vec<SubscriptionRow>,
+    /// Their invoices.
+    pub invoices: Vec<InvoiceRow>,
+    /// Mirror rows.
+    pub mirrors: Vec<MirrorState>,
+}
+
+/// All that a batch writes.
+#[derive(Debug, Default)]
+pub struct WriteSet {
+    /// Customers, new or changed.
+    pub customers: Vec<CustomerRow>,
+    /// Subscriptions, new or changed.
+    pub subscriptions: Vec<SubscriptionRow>,
+    /// Invoices, new or changed.
+    pub invoices: Vec<InvoiceRow>,
+    /// Events taken.
+    pub events: Vec<EventRow>,
+    /// Events set aside.
+    pub quarantine: Vec<QuarantineRow>,
+    /// Events that were set aside and no longer are.
+    pub released: Vec<EventId>,
+    /// Mirror rows, new or changed.
+    pub mirrors: Vec<MirrorState>,
+    /// Customers whose mirror row is a new version, with that version: what the outbox takes.
+    pub dirty: Vec<(CustomerId, MirrorTime)>,
+    /// New rows of the audit chain.
+    pub audit: Vec<audit::Row>,
+    /// Its new head, where it has new rows.
+    pub head: Option<audit::Head>,
+}
+
+/// Why a store failed. Carries no text of the database: that may quote data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database is busy, full or gone: nothing was kept, and trying again may help.
+    #[error("the database is unavailable")]
+    Unavailable,
+    /// COMMIT failed: it may or may not have taken effect.
+    #[error("the outcome of COMMIT is unknown")]
+    CommitUnknown,
+    /// The database refuses the data: trying the same again will fail again.
+    #[error("the database refuses the data")]
+    Refused,
+    /// A stored row can't be read.
+    #[error("a stored row can't be read")]
+    Corrupt,
+}
+
+impl StoreError {
+    /// A stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unavailable => "database_unavailable",
+            Self::CommitUnknown => "commit_unknown",
+            Self::Refused => "database_refused",
+            Self::Corrupt => "database_corrupt",
+        }
+    }
+
+    /// Whether the same batch may succeed later.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Unavailable | Self::CommitUnknown)
+    }
+}
