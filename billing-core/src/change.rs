@@ -17,7 +17,7 @@ const LATEST_AHEAD_SECONDS: i64 = 86_400;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A change of one account's records.
-    Account(AccountChange),
+    Account(Box<AccountChange>),
     /// Nothing: we keep no such objects. Recorded as ignored.
     Nothing,
     /// The event can't be taken as it is: it is set aside for a person or a refresh to look at.
@@ -123,12 +123,12 @@ impl Change {
             Facts::Checkout | Facts::Nothing => return Self::Nothing,
             Facts::Unreadable { .. } => return set_aside(QuarantineReason::Unreadable),
         };
-        Self::Account(AccountChange {
+        Self::Account(Box::new(AccountChange {
             account,
             event_id: event.id.clone(),
             created,
             said,
-        })
+        }))
     }
 }
 

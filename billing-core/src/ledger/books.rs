@@ -103,7 +103,7 @@ impl<'a> Books<'a> {
     fn account_changes(&self) -> impl Iterator<Item = AccountChange> {
         self.work.iter().filter_map(|(command, now)| match command {
             Command::Ingest(event) => match Change::from_event(event, self.policy, *now) {
-                Change::Account(change) => Some(change),
+                Change::Account(change) => Some(*change),
                 Change::Nothing | Change::SetAside(_) => None,
             },
             Command::RegisterCustomer(_) => None,
