@@ -1,1 +1,3 @@
-//! conformance
+#![doc = include_str!("../README.md")]
+
+pub mod simulator;
