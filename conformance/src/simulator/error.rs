@@ -12,7 +12,8 @@ pub(super) struct ApiError {
     code: Option<&'static str>,
     message: String,
     param: Option<String>,
-    details: Map<String, Value>,
+    /// Few, and boxed in a list: errors are passed around by value.
+    details: Vec<(&'static str, Value)>,
 }
 
 impl ApiError {
@@ -23,7 +24,7 @@ impl ApiError {
             code,
             message,
             param: None,
-            details: Map::new(),
+            details: Vec::new(),
         }
     }
 
@@ -95,20 +96,17 @@ impl ApiError {
 
     /// 402 `card_error`; the payment intent and method go where Stripe puts them.
     pub(super) fn card(decline: &Decline) -> Self {
-        let mut error = Self::new(
+        let error = Self::new(
             402,
             "card_error",
             Some(decline.code),
             decline.message.to_owned(),
         );
-        error
-            .details
-            .insert("decline_code".into(), decline.decline_code.into());
-        error
+        error.with_detail("decline_code", decline.decline_code.into())
     }
 
-    pub(super) fn with_detail(mut self, name: &str, value: Value) -> Self {
-        self.details.insert(name.to_owned(), value);
+    pub(super) fn with_detail(mut self, name: &'static str, value: Value) -> Self {
+        self.details.push((name, value));
         self
     }
 
@@ -126,7 +124,8 @@ impl ApiError {
         if let Some(param) = &self.param {
             error.insert("param".into(), param.as_str().into());
         }
-        error.extend(self.details.clone());
+        let details = self.details.iter().cloned();
+        error.extend(details.map(|(name, value)| (name.to_owned(), value)));
         error.insert("type".into(), self.kind.into());
         json!({ "error": error })
     }

@@ -16,20 +16,23 @@ const DAY: i64 = 24 * 3600;
 /// How long a first payment may be outstanding.
 const INCOMPLETE_LIFETIME: i64 = 23 * 3600;
 
-/// What to do when the first invoice can't be paid at once.
+/// What `payment_behavior` makes of the first payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PaymentBehavior {
-    AllowIncomplete,
-    ErrorIfIncomplete,
-    DefaultIncomplete,
+enum FirstPayment {
+    /// `allow_incomplete`: it is tried, and may fail.
+    Tried,
+    /// `error_if_incomplete`: without it there is no subscription.
+    Required,
+    /// `default_incomplete`: it is left to the customer.
+    Left,
 }
 
-impl PaymentBehavior {
+impl FirstPayment {
     fn parse(params: &Params) -> Result<Self, ApiError> {
         match params.text("payment_behavior") {
-            None | Some("allow_incomplete") => Ok(Self::AllowIncomplete),
-            Some("error_if_incomplete") => Ok(Self::ErrorIfIncomplete),
-            Some("default_incomplete") => Ok(Self::DefaultIncomplete),
+            None | Some("allow_incomplete") => Ok(Self::Tried),
+            Some("error_if_incomplete") => Ok(Self::Required),
+            Some("default_incomplete") => Ok(Self::Left),
             Some(other) => {
                 let message = format!("Invalid payment_behavior: {other}");
                 Err(ApiError::refused(message).in_param("payment_behavior"))
@@ -40,14 +43,14 @@ impl PaymentBehavior {
 
 pub(in crate::simulator) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
     let customer = world.customer_in(&call.params)?;
-    let behavior = PaymentBehavior::parse(&call.params)?;
+    let first = FirstPayment::parse(&call.params)?;
     let mut subscription = world.new_subscription(&call.params, &customer)?;
     let due: i64 = subscription.items.iter().map(super::Item::amount).sum();
     let free = due == 0 || subscription.status == Status::Trialing;
     let card = world.card_for(&subscription)?;
     let charge = card.as_ref().map(|method| method.card.charge());
-    let pays = matches!(charge, Some(Ok(()))) && behavior != PaymentBehavior::DefaultIncomplete;
-    if !free && behavior == PaymentBehavior::ErrorIfIncomplete {
+    let pays = matches!(charge, Some(Ok(()))) && first != FirstPayment::Left;
+    if !free && first == FirstPayment::Required {
         match charge {
             Some(Ok(())) => {}
             Some(Err(decline)) => return Err(ApiError::card(&decline)),
@@ -62,11 +65,7 @@ pub(in crate::simulator) fn create(world: &mut World, call: &Call) -> Result<Val
     if !free && !pays {
         subscription.status = Status::Incomplete;
     }
-    world.begin(
-        subscription,
-        behavior != PaymentBehavior::DefaultIncomplete,
-        call,
-    )
+    world.begin(subscription, first != FirstPayment::Left, call)
 }
 
 impl World {
