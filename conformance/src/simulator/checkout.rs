@@ -169,7 +169,7 @@ fn total(world: &World, items: &[Params]) -> Result<(i64, String), ApiError> {
                 ApiError::refused("Payment mode takes no recurring prices.").in_param("line_items")
             );
         }
-        let quantity = item.integer("quantity")?.unwrap_or(1);
+        let quantity = item.quantity()?;
         total = total.saturating_add(price.unit_amount.saturating_mul(quantity));
         currency.clone_from(&price.currency);
     }

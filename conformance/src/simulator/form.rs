@@ -3,6 +3,8 @@
 //! `items[0][price]=p` becomes a tree; `expand[]=x` appends. Every leaf is text: the typed readers
 //! below turn it into numbers and flags and answer with Stripe's own errors when they can't.
 
+use std::ops::RangeInclusive;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -10,6 +12,12 @@ use super::error::ApiError;
 
 /// Deeper brackets than this are taken as part of the last name (no parameter of Stripe's nests so deep).
 const MAX_DEPTH: usize = 10;
+
+/// The last second of the year 9999.
+const LATEST: i64 = 253_402_300_799;
+/// Twelve digits of the smallest unit.
+const MAX_AMOUNT: i64 = 999_999_999_999;
+const MAX_QUANTITY: i64 = 100_000;
 
 /// Free-form key-value pairs that a caller hangs on an object.
 pub(super) type Metadata = IndexMap<String, String>;
@@ -72,9 +80,47 @@ impl Params {
         text.parse().map(Some).map_err(invalid)
     }
 
-    pub(super) fn required_integer(&self, name: &str) -> Result<i64, ApiError> {
+    pub(super) fn required_amount(&self, name: &str) -> Result<i64, ApiError> {
         self.required(name)?;
-        Ok(self.integer(name)?.unwrap_or_default())
+        Ok(self
+            .bounded(name, -MAX_AMOUNT..=MAX_AMOUNT)?
+            .unwrap_or_default())
+    }
+
+    pub(super) fn required_timestamp(&self, name: &str) -> Result<i64, ApiError> {
+        self.required(name)?;
+        Ok(self.timestamp(name)?.unwrap_or_default())
+    }
+
+    /// `quantity`, which is 1 when it isn't given.
+    pub(super) fn quantity(&self) -> Result<i64, ApiError> {
+        Ok(self.bounded("quantity", 0..=MAX_QUANTITY)?.unwrap_or(1))
+    }
+
+    /// A time in Unix seconds, from 1970 to 9999: sums of such times can't overflow.
+    pub(super) fn timestamp(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        self.bounded(name, 0..=LATEST)
+    }
+
+    /// An integer within Stripe's limits for it.
+    pub(super) fn bounded(
+        &self,
+        name: &str,
+        limits: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, ApiError> {
+        let number = self.integer(name)?;
+        match number.filter(|number| !limits.contains(number)) {
+            None => Ok(number),
+            Some(outside) => {
+                let message = format!(
+                    "{outside} is not from {} to {}.",
+                    limits.start(),
+                    limits.end()
+                );
+                let error = ApiError::invalid("parameter_invalid_integer", message);
+                Err(error.in_param(&self.full_name(name)))
+            }
+        }
     }
 
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {

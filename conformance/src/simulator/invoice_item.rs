@@ -99,7 +99,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
             "invoice items for a chosen invoice or subscription",
         ));
     }
-    let quantity = params.integer("quantity")?.unwrap_or(1);
+    let quantity = params.quantity()?;
     let price = chosen_price(world, params)?;
     let (amount, currency) = match &price {
         Some(price) => (
@@ -107,7 +107,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
             price.currency.clone(),
         ),
         None => (
-            params.required_integer("amount")?,
+            params.required_amount("amount")?,
             params.text("currency").unwrap_or("usd").to_owned(),
         ),
     };

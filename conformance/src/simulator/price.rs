@@ -158,7 +158,7 @@ impl Object for Price {
 pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
     let params = &call.params;
     let currency = params.required("currency")?.to_owned();
-    let unit_amount = params.required_integer("unit_amount")?;
+    let unit_amount = params.required_amount("unit_amount")?;
     if unit_amount < 0 {
         return Err(ApiError::refused("Invalid non-negative integer").in_param("unit_amount"));
     }

@@ -66,7 +66,7 @@ impl Object for TestClock {
 pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
     call.params.only(&["frozen_time", "name", "expand"])?;
     let clock = TestClock {
-        frozen_time: call.params.required_integer("frozen_time")?,
+        frozen_time: call.params.required_timestamp("frozen_time")?,
         id: world.ids.make("clock_"),
         created: world.now(None),
         name: call.params.text("name").map(str::to_owned),
@@ -81,7 +81,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
 pub(super) fn advance(world: &mut World, call: &Call, id: &str) -> Result<Value, ApiError> {
     call.params.only(&["frozen_time", "expand"])?;
     let mut clock = world.clocks.find(id)?.clone();
-    let to = call.params.required_integer("frozen_time")?;
+    let to = call.params.required_timestamp("frozen_time")?;
     if to <= clock.frozen_time {
         let message =
             "A test clock only moves forward: frozen_time must be later than the clock's.";

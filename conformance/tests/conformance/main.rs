@@ -4,6 +4,7 @@
     reason = "helpers of tests fail a test by panicking"
 )]
 
+mod binary;
 mod client;
 mod clock;
 mod delivery;

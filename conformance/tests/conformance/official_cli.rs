@@ -83,5 +83,5 @@ async fn a_trigger_that_fails_is_an_error_with_the_clis_output() {
         .await
         .unwrap_err()
         .to_string();
-    assert!(error.contains("no.such.event"), "{error}");
+    assert!(error.contains("is not supported"), "{error}");
 }

@@ -55,10 +55,19 @@ async fn a_request_without_a_test_key_is_401() {
     assert_eq!(basic.status(), 200);
 }
 
+/// A path, parameters, and the status, type and code of the answer.
+type Refusal<'a> = (
+    &'a str,
+    &'a [(&'a str, &'a str)],
+    u16,
+    &'a str,
+    Option<&'a str>,
+);
+
 #[tokio::test]
 async fn errors_have_stripes_types_codes_and_statuses() {
     let stripe = TestStripe::start().await;
-    let cases: &[(&str, &[(&str, &str)], u16, &str, Option<&str>)] = &[
+    let cases: &[Refusal] = &[
         ("/v1/nonsense", &[], 404, "invalid_request_error", None),
         (
             "/v1/customers/cus_none",
@@ -91,6 +100,13 @@ async fn errors_have_stripes_types_codes_and_statuses() {
         (
             "/v1/prices",
             &[("currency", "usd"), ("unit_amount", "ten")],
+            400,
+            "invalid_request_error",
+            Some("parameter_invalid_integer"),
+        ),
+        (
+            "/v1/test_helpers/test_clocks",
+            &[("frozen_time", "9223372036854775807")],
             400,
             "invalid_request_error",
             Some("parameter_invalid_integer"),

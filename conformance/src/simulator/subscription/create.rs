@@ -85,7 +85,10 @@ impl World {
         let now = self.now(clock);
         let trial_end = trial_end(params, now)?;
         let default_payment_method = self.own_method(params, customer)?;
-        let cancel_at = params.integer("cancel_at")?;
+        let cancel_at = params.timestamp("cancel_at")?;
+        if cancel_at.is_some_and(|at| at <= now) {
+            return Err(ApiError::refused("cancel_at must be in the future.").in_param("cancel_at"));
+        }
         let cancel_at_period_end = params.flag("cancel_at_period_end")?.unwrap_or(false);
         let missing_payment_method = missing_payment_method(params)?;
         let mut metadata = Metadata::new();
@@ -192,13 +195,13 @@ impl World {
 }
 
 fn trial_end(params: &Params, now: i64) -> Result<Option<i64>, ApiError> {
-    if let Some(days) = params.integer("trial_period_days")? {
-        return Ok((days > 0).then(|| now.saturating_add(days.saturating_mul(DAY))));
+    if let Some(days) = params.bounded("trial_period_days", 0..=730)? {
+        return Ok((days > 0).then(|| now + days * DAY));
     }
     if params.text("trial_end") == Some("now") {
         return Ok(None);
     }
-    let end = params.integer("trial_end")?;
+    let end = params.timestamp("trial_end")?;
     if end.is_some_and(|end| end <= now) {
         return Err(ApiError::refused("A trial must end in the future.").in_param("trial_end"));
     }

@@ -54,7 +54,7 @@ impl World {
         // All are looked up before any gets an id: a request that is refused uses up none.
         let prices: Vec<(Price, i64)> = wanted
             .iter()
-            .map(|item| Ok((self.recurring_price(item)?, quantity(item)?)))
+            .map(|item| Ok((self.recurring_price(item)?, item.quantity()?)))
             .collect::<Result<_, ApiError>>()?;
         let mixed = prices
             .iter()
@@ -88,7 +88,7 @@ impl World {
         let mut items = items.to_vec();
         for wanted in params.list("items") {
             let Some(id) = wanted.text("id") else {
-                let (price, quantity) = (self.recurring_price(&wanted)?, quantity(&wanted)?);
+                let (price, quantity) = (self.recurring_price(&wanted)?, wanted.quantity()?);
                 let id = self.ids.make("si_");
                 items.push(Item {
                     id,
@@ -112,7 +112,7 @@ impl World {
                 items[at].price = self.recurring_price(&wanted)?;
             }
             if wanted.has("quantity") {
-                items[at].quantity = quantity(&wanted)?;
+                items[at].quantity = wanted.quantity()?;
             }
             wanted.merge_metadata(&mut items[at].metadata);
         }
@@ -151,12 +151,4 @@ impl World {
         }
         Ok(price.clone())
     }
-}
-
-fn quantity(item: &Params) -> Result<i64, ApiError> {
-    let quantity = item.integer("quantity")?.unwrap_or(1);
-    if quantity < 0 {
-        return Err(ApiError::refused("Invalid non-negative integer").in_param("items[quantity]"));
-    }
-    Ok(quantity)
 }

@@ -101,7 +101,7 @@ impl Subscription {
     /// `cancel_at_period_end` and `cancel_at`; unsetting either forgets that a cancellation was asked for.
     fn take_cancellation(&mut self, params: &Params, now: i64) -> Result<(), ApiError> {
         let at_period_end = params.flag("cancel_at_period_end")?;
-        let cancel_at = params.integer("cancel_at")?;
+        let cancel_at = params.timestamp("cancel_at")?;
         if at_period_end.is_some() && cancel_at.is_some() {
             return Err(ApiError::refused(
                 "Pass only one of cancel_at and cancel_at_period_end.",
@@ -147,7 +147,7 @@ impl Subscription {
                 return Err(ApiError::refused(message).in_param("pause_collection[behavior]"));
             }
         };
-        let resumes_at = pause.integer("resumes_at")?;
+        let resumes_at = pause.timestamp("resumes_at")?;
         if resumes_at.is_some_and(|at| at <= now) {
             return Err(ApiError::refused("resumes_at must be in the future.")
                 .in_param("pause_collection[resumes_at]"));
@@ -164,7 +164,7 @@ impl Subscription {
         if params.text("trial_end") == Some("now") {
             return Ok(());
         }
-        let Some(end) = params.integer("trial_end")? else {
+        let Some(end) = params.timestamp("trial_end")? else {
             return Ok(());
         };
         if self.status != Status::Trialing {
