@@ -8,6 +8,7 @@ mod binary;
 mod client;
 mod clock;
 mod delivery;
+mod demo;
 mod dunning;
 mod events;
 mod idempotency;
