@@ -91,8 +91,9 @@ async fn main() -> anyhow::Result<()> {
     for endpoint in endpoints {
         simulator.add_endpoint(endpoint);
     }
-    println!("{}", simulator.base_url());
+    // Before the address is out: who reads it may end the program at once.
     let mut terminate = signal(SignalKind::terminate()).context("no SIGTERM to wait for")?;
+    println!("{}", simulator.base_url());
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminate.recv() => {}

@@ -191,3 +191,26 @@ async fn the_life_of_a_customer_who_pays_late_and_then_leaves() {
     statuses.push(behind.status().await);
     assert_eq!(statuses, ["active", "past_due", "active", "canceled"]);
 }
+
+#[tokio::test]
+async fn voiding_the_open_invoice_ends_the_trouble_but_does_not_expire_the_subscription() {
+    for close in ["void", "mark_uncollectible"] {
+        let behind = Behind::start(SimulatorConfig::default()).await;
+        behind.advance(FEBRUARY + HOUR).await;
+        let invoice = id(&last_invoice(&behind.stripe).await);
+        behind
+            .stripe
+            .post(&format!("/v1/invoices/{invoice}/{close}"), &[])
+            .await;
+        assert_eq!(behind.status().await, "active");
+        let before = behind.stripe.event_count();
+        behind.advance(FEBRUARY + 20 * DAY).await;
+        let quiet = behind.stripe.events_since(before);
+        assert!(
+            quiet
+                .iter()
+                .all(|event| event.event_type.starts_with("test_helpers.")),
+            "no retry of it"
+        );
+    }
+}
