@@ -10,3 +10,4 @@ mod arbitrary;
 mod order;
 mod property;
 mod test_ledger;
+mod vectors;
