@@ -125,3 +125,23 @@ async fn help_teaches_and_migrate_says_what_it_did() {
         );
     }
 }
+
+#[tokio::test]
+async fn four_servers_that_start_at_once_on_no_database_all_serve() {
+    for _ in 0..5 {
+        let installation = Installation::new();
+        let servers = tokio::join!(
+            installation.serve(),
+            installation.serve(),
+            installation.serve(),
+            installation.serve()
+        );
+        let servers = [servers.0, servers.1, servers.2, servers.3];
+        for (number, server) in servers.iter().enumerate() {
+            let id = format!("evt_{number}");
+            let created = crate::support::customer_created(&id, &format!("cus_{number}"), "user-1");
+            assert_eq!(server.outcome(&created).await, "applied");
+        }
+        assert!(installation.run(&["audit", "verify"]).await.status.success());
+    }
+}
