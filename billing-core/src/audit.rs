@@ -111,8 +111,8 @@ pub struct Draft {
 pub struct Row {
     /// Its place: 1, 2, 3, … without a gap.
     pub seq: u64,
-    /// When it was written.
-    pub recorded_at: MirrorTime,
+    /// When it was written, as `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
+    pub recorded_at: String,
     /// See [`Draft::actor`].
     pub actor: String,
     /// See [`Draft::action`].

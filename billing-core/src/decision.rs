@@ -196,11 +196,12 @@ pub fn decide(
     if Some(rank) < gate.tiers.rank(&gate.required_tier) {
         return Decision::Deny(DenyReason::TierTooLow);
     }
-    let closes_at = row
+    // Not "end + leeway": that has no value for an end close to the end of time.
+    let over_for = row
         .current_period_end
-        .and_then(|end| end.timestamp().checked_add(gate.leeway).ok());
-    match closes_at {
-        Some(closes_at) if now <= closes_at => Decision::Allow(row.plan_tier.clone()),
+        .map(|end| now.duration_since(end.timestamp()));
+    match over_for {
+        Some(over_for) if over_for <= gate.leeway => Decision::Allow(row.plan_tier.clone()),
         _ => Decision::Deny(DenyReason::PeriodOver),
     }
 }

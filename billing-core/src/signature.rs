@@ -249,15 +249,13 @@ impl<'a> UnverifiedClaim<'a> {
         if header.len() > MAX_HEADER_BYTES {
             return Err(SignatureError::HeaderTooLarge);
         }
-        let mut timestamp = None;
+        let mut timestamps = Vec::new();
         let mut signatures = Vec::new();
         let mut signature_count = 0;
         for element in header.split(|byte| *byte == b',') {
             // Other schemes, v0 among them, are passed over: Stripe may add some.
             if let Some(value) = element.strip_prefix(b"t=") {
-                if timestamp.replace(value).is_some() {
-                    return Err(SignatureError::TimestampMalformed);
-                }
+                timestamps.push(value);
             } else if let Some(value) = element.strip_prefix(b"v1=") {
                 signature_count += 1;
                 signatures.extend(lower_hex(value));
@@ -266,7 +264,9 @@ impl<'a> UnverifiedClaim<'a> {
         if signature_count > MAX_SIGNATURES {
             return Err(SignatureError::HeaderTooLarge);
         }
-        let timestamp = timestamp.ok_or(SignatureError::TimestampMalformed)?;
+        let [timestamp] = timestamps[..] else {
+            return Err(SignatureError::TimestampMalformed);
+        };
         let seconds = canonical_decimal(timestamp).ok_or(SignatureError::TimestampMalformed)?;
         Ok(Self {
             timestamp,

@@ -77,7 +77,7 @@ impl Entry {
     pub(super) fn into_row(self, preimage: &[u8], mac: String) -> Row {
         Row {
             seq: self.seq,
-            recorded_at: self.recorded_at,
+            recorded_at: self.recorded_at.to_string(),
             actor: self.actor,
             action: self.action,
             subject: self.subject,

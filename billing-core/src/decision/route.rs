@@ -2,9 +2,9 @@
 //!
 //! A framework may route on another spelling of a path than the one that a gate looked at, and
 //! every difference is a way past the gate. So a path is looked at in every spelling that a
-//! framework could route on: as given and percent-decoded once, with dot segments kept and
-//! resolved, with and without the mount prefix; slashes collapsed and letters in lower case in all
-//! of them. It is gated if *any* spelling is, exempt only if *all* are, and gated if it can't be
+//! framework could route on: as given, percent-decoded once, and decoded once by segments (so that
+//! an encoded slash stays within its segment), with dot segments kept and resolved, with and without
+//! the mount prefix; slashes collapsed and letters in lower case in all of them. It is gated if *any* spelling is, exempt only if *all* are, and gated if it can't be
 //! decoded.
 //!
 //! A pattern is a path in which `*` stands for one segment and a final `**` for any number of
@@ -235,6 +235,9 @@ fn spellings<'a>(
         let given = given.split(['?', '#']).next().unwrap_or_default();
         let decoded = decode_once(given)?;
         if decoded != given {
+            // A router that splits before it decodes keeps an encoded slash in its segment.
+            let by_segments = split(Cow::Borrowed(given)).into_iter().map(decode_segment);
+            spellings.extend(with_dots(by_segments.collect()));
             spellings.extend(with_dots(split(Cow::Owned(decoded.into_owned()))));
         }
         spellings.extend(with_dots(split(Cow::Borrowed(given))));
@@ -272,6 +275,15 @@ fn decode_once(path: &str) -> Option<Cow<'_, str>> {
     } else {
         percent_decode_str(path).decode_utf8().ok()
     }
+}
+
+/// Decodes a segment of a path that can be decoded.
+fn decode_segment(segment: Cow<'_, str>) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return segment;
+    }
+    let decoded = percent_decode_str(&segment).decode_utf8_lossy();
+    Cow::Owned(decoded.to_lowercase())
 }
 
 /// The segments, in lower case, without the empty ones. A backslash counts as a slash: some

@@ -35,7 +35,7 @@ impl SqliteMirror {
     /// [`StoreError::Unavailable`] when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Ok(Self {
-            pool: open_sqlite(url).await?,
+            pool: open_sqlite(url, true).await?,
         })
     }
 

@@ -37,11 +37,11 @@ pub struct SqliteStore {
     pool: SqlitePool,
 }
 
-/// Opens a SQLite database as Queue and mirrors use it; makes the file if it is not there.
-pub(crate) async fn open(url: &str) -> Result<SqlitePool, StoreError> {
+/// Opens a SQLite database as Queue and mirrors use it.
+pub(crate) async fn open(url: &str, create_if_missing: bool) -> Result<SqlitePool, StoreError> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| StoreError::Unavailable)?
-        .create_if_missing(true)
+        .create_if_missing(create_if_missing)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -60,13 +60,24 @@ pub(crate) async fn open(url: &str) -> Result<SqlitePool, StoreError> {
 }
 
 impl SqliteStore {
-    /// Opens the database of a URL such as `sqlite://queue.db`. Runs no migration.
+    /// Opens the database of a URL such as `sqlite://queue.db`, and makes the file if it is not
+    /// there. Runs no migration.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Ok(Self {
-            pool: open(url).await?,
+            pool: open(url, true).await?,
+        })
+    }
+
+    /// Opens a database that is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it can't be opened.
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            pool: open(url, false).await?,
         })
     }
 

@@ -1,0 +1,13 @@
+//! What billing-core promises, tested through its public interface. Rules are named by their ids.
+//!
+//! Random cases print the seed that replays them: `PROPTEST_RNG_SEED`; `PROPTEST_CASES` says how
+//! many there are.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
+
+mod accounts;
+mod arbitrary;
+mod order;
+mod property;
+mod test_ledger;
+mod vectors;

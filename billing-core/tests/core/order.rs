@@ -1,0 +1,166 @@
+//! Any order with duplicates, one state (O1): of the accounts, and of the ledger's tables.
+
+use std::collections::BTreeMap;
+
+use billing_core::event::Event;
+use billing_core::ledger::Capacity;
+use billing_core::mirror::MirrorTime;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::accounts::Accounts;
+use crate::arbitrary::{BASE, DAY, Deliveries, deliveries};
+use crate::property::Property;
+use crate::test_ledger::{TestLedger, policy};
+
+fn after(seconds: i64) -> Timestamp {
+    Timestamp::from_second(BASE + seconds).unwrap()
+}
+
+fn accounts_after(events: &[Event], order: &[usize]) -> Accounts {
+    let mut accounts = Accounts::default();
+    for index in order {
+        accounts.take(&events[*index], &policy(), after(9 * DAY));
+    }
+    accounts
+}
+
+#[test]
+fn any_order_with_duplicates_ends_in_one_account_and_one_view_of_it_o1() {
+    Property::in_cases(600).holds(deliveries(4), |Deliveries { events, orders }| {
+        let in_order: Vec<usize> = (0..events.len()).collect();
+        let expected = accounts_after(&events, &in_order);
+        for order in orders {
+            let accounts = accounts_after(&events, &order);
+            prop_assert_eq!(&accounts, &expected, "delivered as {:?}", order);
+            for now in [after(0), after(2 * DAY), after(8 * DAY), after(40 * DAY)] {
+                prop_assert_eq!(
+                    accounts.views(&policy(), now),
+                    expected.views(&policy(), now)
+                );
+                prop_assert_eq!(
+                    accounts.entitlements(&policy(), now),
+                    expected.entitlements(&policy(), now)
+                );
+            }
+        }
+        Ok(())
+    });
+}
+
+/// The state of ORDERING: all that is stored, but for what depends on arrival.
+#[derive(Debug, PartialEq)]
+struct State(BTreeMap<&'static str, Vec<Value>>);
+
+impl State {
+    async fn of(ledger: &TestLedger) -> Self {
+        let mut tables = BTreeMap::new();
+        for table in [
+            "billing_customer",
+            "billing_subscription",
+            "billing_invoice",
+        ] {
+            tables.insert(table, ledger.rows(table).await);
+        }
+        let owners: Vec<String> = tables["billing_customer"].iter().map(owner).collect();
+        let mut mirrors = ledger.rows("mirror_row").await;
+        for row in &mut mirrors {
+            row.as_object_mut().unwrap().remove("updated_at");
+        }
+        // The row that was left under an id that nothing is bound to any more says what no row
+        // would say: which ids those are, depends on the order in which bindings came.
+        mirrors.retain(|row| {
+            let left_behind = row["plan_tier"] == "free"
+                && row["status"] == "none"
+                && row["current_period_end"].is_null()
+                && !owners
+                    .iter()
+                    .any(|owner| row["queue_customer_id"] == **owner);
+            !left_behind
+        });
+        tables.insert("mirror_row", mirrors);
+        Self(tables)
+    }
+}
+
+fn owner(customer: &Value) -> String {
+    match customer["queue_customer_id"].as_str() {
+        Some(bound) => bound.to_owned(),
+        None => format!(
+            "stripe:{}",
+            customer["stripe_customer_id"].as_str().unwrap()
+        ),
+    }
+}
+
+/// Delivers in batches of these sizes, over and over.
+async fn state_after(
+    events: &[Event],
+    order: &[usize],
+    batches: &[usize],
+    now: Timestamp,
+) -> State {
+    let capacity = Capacity {
+        batch: 7,
+        ..Capacity::default()
+    };
+    let ledger = TestLedger::start_with(policy(), capacity).await;
+    let mut rest: Vec<&Event> = order.iter().map(|index| &events[*index]).collect();
+    for size in batches.iter().cycle() {
+        let batch: Vec<_> = rest.drain(..rest.len().min(*size)).collect();
+        ledger.ingest_together(&batch, now).await;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    let state = State::of(&ledger).await;
+    ledger.stop().await;
+    state
+}
+
+/// What the mirror's rows must be by the pure functions.
+fn mirrors_of(accounts: &Accounts, now: Timestamp) -> Vec<Value> {
+    let rows = accounts.entitlements(&policy(), now).into_iter();
+    rows.map(|(owner, entitlement)| {
+        json!({
+            "queue_customer_id": owner,
+            "plan_tier": entitlement.plan_tier,
+            "status": entitlement.status,
+            "current_period_end": entitlement.current_period_end.map(MirrorTime::from),
+            "next_deadline": entitlement.next_deadline,
+        })
+    })
+    .collect()
+}
+
+#[test]
+fn any_order_and_batching_ends_in_the_same_tables_o1() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let batches = prop::collection::vec(1_usize..6, 1..4);
+    let cases = (
+        deliveries(2),
+        batches,
+        prop::sample::select(vec![0, 2 * DAY, 8 * DAY, 40 * DAY]),
+    );
+    let property = Property::in_cases(40).with_slow_cases();
+    property.holds(cases, |(Deliveries { events, orders }, batches, later)| {
+        // All events are at most eight days young, or they would be set aside.
+        let now = after(later + 8 * DAY);
+        let in_order: Vec<usize> = (0..events.len()).collect();
+        let expected = runtime.block_on(state_after(&events, &in_order, &[1], now));
+        let accounts = accounts_after(&events, &in_order);
+        prop_assert_eq!(&expected.0["mirror_row"], &mirrors_of(&accounts, now));
+        for order in orders {
+            let state = runtime.block_on(state_after(&events, &order, &batches, now));
+            prop_assert_eq!(
+                &state,
+                &expected,
+                "delivered as {:?} by {:?}",
+                order,
+                batches
+            );
+        }
+        Ok(())
+    });
+}

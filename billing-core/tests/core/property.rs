@@ -1,0 +1,52 @@
+//! Properties: random cases from a seed that is printed when one fails, and replays it.
+
+use std::hash::{BuildHasher, RandomState};
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+
+/// The variable that replays a failure.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
+/// Something that holds for all cases.
+pub(crate) struct Property {
+    config: Config,
+    seed: u64,
+}
+
+impl Property {
+    /// Looked at in this many cases, unless `PROPTEST_CASES` says how many.
+    pub(crate) fn in_cases(cases: u32) -> Self {
+        let seed = std::env::var(SEED)
+            .ok()
+            .and_then(|seed| seed.parse().ok())
+            .unwrap_or_else(|| RandomState::new().hash_one(SEED));
+        let chosen = std::env::var_os("PROPTEST_CASES").is_some();
+        let config = Config::default();
+        let config = Config {
+            cases: if chosen { config.cases } else { cases },
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(seed),
+            max_shrink_iters: 2000,
+            ..config
+        };
+        Self { config, seed }
+    }
+
+    /// The same, but slow cases: fewer attempts to make a failure smaller.
+    pub(crate) fn with_slow_cases(mut self) -> Self {
+        self.config.max_shrink_iters = 60;
+        self
+    }
+
+    /// Checks it.
+    pub(crate) fn holds<S: Strategy>(
+        self,
+        cases: S,
+        check: impl Fn(S::Value) -> Result<(), TestCaseError>,
+    ) {
+        if let Err(error) = TestRunner::new(self.config).run(&cases, check) {
+            panic!("{error}\nreplay with {SEED}={}", self.seed);
+        }
+    }
+}

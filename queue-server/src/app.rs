@@ -1,0 +1,48 @@
+//! What request handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use billing_core::alert::Alerts;
+use billing_core::ledger::Ledger;
+use billing_core::signature::SigningKeys;
+use billing_core::store::SqliteStore;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::http::InternalTokens;
+
+/// The application.
+pub(crate) struct App {
+    pub(crate) ledger: Ledger,
+    pub(crate) store: SqliteStore,
+    pub(crate) signing_keys: SigningKeys,
+    pub(crate) internal_tokens: InternalTokens,
+    pub(crate) alerts: Alerts,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) billing_on: bool,
+    pub(crate) worker_alive: Arc<Alive>,
+}
+
+/// Whether a worker still runs.
+#[derive(Debug)]
+pub(crate) struct Alive(AtomicBool);
+
+/// Held by a worker; says that it has gone when dropped, also by a panic.
+pub(crate) struct Pulse(Arc<Alive>);
+
+impl Alive {
+    pub(crate) fn pulse() -> (Arc<Self>, Pulse) {
+        let alive = Arc::new(Self(AtomicBool::new(true)));
+        (Arc::clone(&alive), Pulse(alive))
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,260 @@
+//! Configuration: the environment, read once at start, refused as a whole when any of it is bad.
+//!
+//! Every bad value is told at once, one line each, with the variable and the remedy and never the
+//! value: it may be a secret in the wrong variable.
+
+mod environment;
+
+pub use environment::{BadValue, ConfigErrors, Environment};
+
+use std::fmt;
+use std::net::IpAddr;
+
+use billing_core::audit::AuditKey;
+use billing_core::catalogue::{Catalogue, Tier};
+use billing_core::id::PriceId;
+use billing_core::policy::{GracePolicy, Policy};
+use billing_core::signature::{DEFAULT_TOLERANCE_SECONDS, SigningKeys};
+
+use crate::http::InternalTokens;
+
+const DEFAULT_DATABASE_URL: &str = "sqlite://queue.db";
+const DEFAULT_PORT: u16 = 8080;
+const DATABASE_REMEDY: &str = "set it to sqlite://PATH, such as sqlite://queue.db";
+
+/// What `serve` needs.
+pub struct ServeConfig {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on; 0: any.
+    pub port: u16,
+    /// The databases.
+    pub database: DatabaseConfig,
+    /// The secrets that Stripe signs with.
+    pub signing_keys: SigningKeys,
+    /// The key of the audit chain.
+    pub audit_key: AuditKey,
+    /// The tokens of the seller's own services.
+    pub internal_tokens: InternalTokens,
+    /// Prices, grace, which events are ours.
+    pub policy: Policy,
+    /// Whether billing is on (K1).
+    pub billing_on: bool,
+}
+
+/// Which databases.
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    /// Queue's own.
+    pub url: String,
+    /// The mirror's, where it is another.
+    pub mirror_url: Option<String>,
+}
+
+/// What `audit verify` needs.
+pub struct AuditConfig {
+    /// The databases.
+    pub database: DatabaseConfig,
+    /// The key of the audit chain.
+    pub audit_key: AuditKey,
+}
+
+// URLs may hold passwords, and the rest is secrets.
+impl fmt::Debug for ServeConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ServeConfig({}:{})", self.host, self.port)
+    }
+}
+
+impl ServeConfig {
+    /// Reads the environment of the process.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] names every bad variable.
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        Self::read(Environment::of_process())
+    }
+
+    /// Reads an environment.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] names every bad variable.
+    pub fn read(mut env: Environment) -> Result<Self, ConfigErrors> {
+        let database = DatabaseConfig::take(&mut env);
+        let host = env.optional(
+            "HOST",
+            "set it to an IP address, such as 127.0.0.1",
+            |text| text.parse().ok(),
+        );
+        let port = env.optional("PORT", "set it to a port number, 0 to 65535", |text| {
+            text.parse().ok()
+        });
+        let signing_keys = env.required(
+            "STRIPE_WEBHOOK_SECRET",
+            "set it to the endpoint's signing secret, whsec_… (several with commas between)",
+            |text| SigningKeys::parse(text).ok(),
+        );
+        let tolerance = env.optional(
+            "WEBHOOK_TOLERANCE_SECONDS",
+            "set it to 1 to 3600 seconds",
+            |text| {
+                text.parse()
+                    .ok()
+                    .filter(|seconds| (1..=3600).contains(seconds))
+            },
+        );
+        let audit_key = take_audit_key(&mut env);
+        let internal_tokens = env.required(
+            "QUEUE_INTERNAL_TOKEN",
+            "set it to at least 16 characters without spaces (several with commas between)",
+            InternalTokens::parse,
+        );
+        let policy = take_policy(&mut env);
+        let billing_on = env
+            .raw("FLAG_QUEUE_BILLING")
+            .is_some_and(|flag| flag == "true");
+        env.finish()?;
+        let (
+            Some(database),
+            Some(signing_keys),
+            Some(audit_key),
+            Some(internal_tokens),
+            Some(policy),
+        ) = (database, signing_keys, audit_key, internal_tokens, policy)
+        else {
+            return Err(ConfigErrors::default());
+        };
+        Ok(Self {
+            host: host.unwrap_or(IpAddr::from([0, 0, 0, 0])),
+            port: port.unwrap_or(DEFAULT_PORT),
+            database,
+            signing_keys: signing_keys
+                .with_tolerance_seconds(tolerance.unwrap_or(DEFAULT_TOLERANCE_SECONDS)),
+            audit_key,
+            internal_tokens,
+            policy,
+            billing_on,
+        })
+    }
+}
+
+impl DatabaseConfig {
+    /// Reads the environment of the process.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] names every bad variable.
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        let mut env = Environment::of_process();
+        let config = Self::take(&mut env);
+        env.finish()?;
+        config.ok_or_else(ConfigErrors::default)
+    }
+
+    fn take(env: &mut Environment) -> Option<Self> {
+        let url = env.defaulted(
+            "DATABASE_URL",
+            DEFAULT_DATABASE_URL,
+            DATABASE_REMEDY,
+            sqlite_url,
+        );
+        let mirror_url = env.optional("MIRROR_DATABASE_URL", DATABASE_REMEDY, sqlite_url);
+        Some(Self {
+            url: url?,
+            mirror_url,
+        })
+    }
+}
+
+impl AuditConfig {
+    /// Reads the environment of the process.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] names every bad variable.
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        let mut env = Environment::of_process();
+        let (database, audit_key) = (DatabaseConfig::take(&mut env), take_audit_key(&mut env));
+        env.finish()?;
+        match (database, audit_key) {
+            (Some(database), Some(audit_key)) => Ok(Self {
+                database,
+                audit_key,
+            }),
+            _ => Err(ConfigErrors::default()),
+        }
+    }
+}
+
+fn sqlite_url(text: &str) -> Option<String> {
+    let path = text.strip_prefix("sqlite:")?;
+    (!path.trim_start_matches('/').is_empty()).then(|| text.to_owned())
+}
+
+fn take_audit_key(env: &mut Environment) -> Option<AuditKey> {
+    let remedy = "set it to 64 hexadecimal digits: openssl rand -hex 32";
+    env.required("BILLING_AUDIT_KEY", remedy, |text| {
+        AuditKey::parse(text).ok()
+    })
+}
+
+fn take_policy(env: &mut Environment) -> Option<Policy> {
+    let remedy = "set it to the plan's price id, price_… (several with commas between)";
+    let plans = [
+        ("STRIPE_PRICE_ID_PRO", "pro"),
+        ("STRIPE_PRICE_ID_PRO_PLUS", "pro_plus"),
+    ]
+    .map(|(name, tier)| (name, tier, env.required(name, remedy, price_ids)));
+    let days = env.optional("GRACE_PERIOD_DAYS", "set it to 1 to 365 days", |text| {
+        text.parse().ok().filter(|days| (1..=365).contains(days))
+    });
+    let attempts = env.optional(
+        "GRACE_FAILED_ATTEMPTS",
+        "set it to the failed attempt that ends grace, or to 0 for days only",
+        |text| text.parse().ok(),
+    );
+    let pause_closes = env.optional(
+        "PAUSE_COLLECTION_CLOSES",
+        "set it to true or false",
+        boolean,
+    );
+    let livemode = env.optional("STRIPE_LIVEMODE", "set it to true or false", boolean);
+    let account = env.optional(
+        "STRIPE_ACCOUNT",
+        "set it to an account id, acct_…",
+        |text| text.starts_with("acct_").then(|| text.to_owned()),
+    );
+    let mut catalogue = Catalogue::default();
+    for (name, tier, prices) in plans {
+        for price in prices? {
+            if catalogue.tier_of(&price).is_some() {
+                env.refuse(name, "name each price id once: it buys one plan");
+                return None;
+            }
+            catalogue = catalogue.with_price(price, Tier::parse(tier).ok()?).ok()?;
+        }
+    }
+    let default = GracePolicy::default();
+    Some(Policy {
+        grace: GracePolicy {
+            period_days: days.unwrap_or(default.period_days),
+            failed_attempts: attempts.unwrap_or(default.failed_attempts),
+        },
+        pause_collection_closes: pause_closes.unwrap_or(true),
+        livemode,
+        account,
+        ..Policy::new(catalogue)
+    })
+}
+
+fn price_ids(text: &str) -> Option<Vec<PriceId>> {
+    text.split(',')
+        .map(|id| {
+            PriceId::parse(id.trim())
+                .ok()
+                .filter(|id| id.as_str().starts_with("price_"))
+        })
+        .collect()
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    text.parse().ok()
+}

@@ -1,0 +1,81 @@
+//! Who may call: the seller's own services, by bearer token.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::problem::Problem;
+use crate::app::App;
+
+const MIN_TOKEN_LENGTH: usize = 16;
+const MAX_TOKEN_LENGTH: usize = 4096;
+
+/// Tokens of internal callers, kept as digests: comparing those takes the same time whatever a
+/// caller sent, also whatever its length.
+#[derive(Clone)]
+pub struct InternalTokens(Vec<[u8; 32]>);
+
+impl fmt::Debug for InternalTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "InternalTokens({})", self.0.len())
+    }
+}
+
+impl InternalTokens {
+    /// Takes one token, or several with commas between while they rotate. `None` when any of them
+    /// is shorter than 16 characters or could not stand in a header.
+    #[must_use]
+    pub fn parse(tokens: &str) -> Option<Self> {
+        let digest = |token: &str| {
+            let token = token.trim();
+            let usable = token.len() >= MIN_TOKEN_LENGTH
+                && token.bytes().all(|byte| byte.is_ascii_graphic());
+            usable.then(|| Sha256::digest(token.as_bytes()).into())
+        };
+        tokens
+            .split(',')
+            .map(digest)
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    fn accept(&self, token: &[u8]) -> bool {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return false;
+        }
+        let given: [u8; 32] = Sha256::digest(token).into();
+        let matched = self.0.iter().fold(Choice::from(0), |matched, known| {
+            matched | known.ct_eq(&given)
+        });
+        matched.into()
+    }
+}
+
+/// Lets a request through that names a valid token.
+pub(crate) async fn require_internal(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+    let token = match (headers.next(), headers.next()) {
+        (Some(header), None) => bearer(header.as_bytes()),
+        _ => None,
+    };
+    if token.is_some_and(|token| app.internal_tokens.accept(token)) {
+        next.run(request).await
+    } else {
+        Problem::Unauthenticated.into_response()
+    }
+}
+
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = header.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+}

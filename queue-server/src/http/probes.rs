@@ -1,0 +1,70 @@
+//! Probes: is it alive, is it ready, how does it do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use billing_core::mirror::Outbox;
+use jiff::Timestamp;
+use metrics::gauge;
+use serde::Serialize;
+
+use crate::app::App;
+
+/// How long a probe waits for the database.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The process lives.
+pub(crate) async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// What is ready and what is not.
+#[derive(Serialize)]
+pub(crate) struct Readiness {
+    database: bool,
+    mirror_worker: bool,
+    billing: &'static str,
+}
+
+/// The database answers and the worker runs. Billing may be off: then that is what it is ready for.
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
+    let database = tokio::time::timeout(PROBE_TIMEOUT, app.store.check()).await;
+    let readiness = Readiness {
+        database: matches!(database, Ok(Ok(()))),
+        mirror_worker: app.worker_alive.is_alive(),
+        billing: if app.billing_on { "on" } else { "off" },
+    };
+    let ready = readiness.database && readiness.mirror_worker;
+    (
+        if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(readiness),
+    )
+}
+
+/// Metrics in Prometheus' text format. A database that does not answer leaves its gauges as they were.
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> String {
+    let _ = tokio::time::timeout(PROBE_TIMEOUT, measure(&app)).await;
+    app.metrics.render()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+async fn measure(app: &App) {
+    gauge!("billing_queue_depth").set(app.ledger.waiting() as f64);
+    if let Ok(doubts) = app.store.doubts().await {
+        gauge!("billing_doubts").set(doubts as f64);
+    }
+    if let Ok(depth) = app.store.depth().await {
+        let lag = depth
+            .oldest
+            .map(|oldest| Timestamp::now().duration_since(oldest.timestamp()));
+        gauge!("billing_mirror_waiting").set(depth.waiting as f64);
+        gauge!("billing_mirror_lag_seconds").set(lag.map_or(0.0, |lag| lag.as_secs_f64().max(0.0)));
+    }
+}

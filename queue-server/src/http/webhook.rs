@@ -1,0 +1,112 @@
+//! `POST /api/v1/billing/webhook`: Stripe's deliveries.
+//!
+//! 200 says that the outcome is committed. 400: not signed by Stripe, or not an event; nothing is
+//! kept. 413: too large. 503: not committed, or nobody knows; Stripe sends it again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use billing_core::alert::Alert;
+use billing_core::event::Event;
+use billing_core::ledger::{Command, Outcome};
+use billing_core::signature::{self, Delivery, MAX_BODY_BYTES};
+use http_body_util::LengthLimitError;
+use jiff::Timestamp;
+use metrics::counter;
+use serde::Serialize;
+
+use super::problem::Problem;
+use crate::app::App;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller waits for its commit. What is committed later is a duplicate when sent again.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The answer to a delivery.
+#[derive(Serialize)]
+pub(crate) struct Receipt {
+    outcome: &'static str,
+}
+
+/// Takes a delivery.
+pub(crate) async fn receive(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<Receipt>, Problem> {
+    let began = Instant::now();
+    let delivery = read(request).await?;
+    let now = Timestamp::now();
+    let payload = signature::verify(delivery, &app.signing_keys, now).map_err(|error| {
+        counter!("billing_verify_failures_total", "reason" => error.code()).increment(1);
+        app.alerts.raise(Alert::SignatureFailed, now);
+        Problem::SignatureInvalid
+    })?;
+    let event = Event::decode(&payload).map_err(|error| {
+        counter!("billing_decode_failures_total", "reason" => error.code()).increment(1);
+        tracing::warn!(code = error.code(), "a signed body is no event");
+        Problem::EventMalformed
+    })?;
+    let (id, event_type) = (event.id.clone(), event.event_type.clone());
+    let outcome = commit(&app, Command::Ingest(Box::new(event)), now).await?;
+    let labels = [
+        ("type", event_type.label().to_owned()),
+        ("outcome", outcome.as_str().to_owned()),
+    ];
+    counter!("billing_events_total", &labels).increment(1);
+    tracing::info!(
+        event_id = %id,
+        event_type = %event_type,
+        outcome = outcome.as_str(),
+        milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "event"
+    );
+    Ok(Json(Receipt {
+        outcome: outcome.as_str(),
+    }))
+}
+
+/// Commits, and waits for it as long as a caller should.
+pub(crate) async fn commit(
+    app: &App,
+    command: Command,
+    now: Timestamp,
+) -> Result<Outcome, Problem> {
+    match tokio::time::timeout(COMMIT_TIMEOUT, app.ledger.commit(command, now)).await {
+        Ok(result) => result.map_err(Problem::NotCommitted),
+        Err(_) => Err(Problem::CommitTimeout),
+    }
+}
+
+/// Reads the request as it came: the body is not decompressed or decoded, whatever it claims.
+async fn read(request: Request) -> Result<Delivery, Problem> {
+    let (parts, body) = request.into_parts();
+    let announced = parts
+        .headers
+        .get("content-length")
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
+        return Err(Problem::BodyTooLarge);
+    }
+    let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(body)).await {
+        Ok(body) => body?,
+        Err(_) => return Err(Problem::BodyTimeout),
+    };
+    Ok(Delivery::new(
+        body,
+        parts.headers.get_all("stripe-signature"),
+    ))
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+        if error.into_inner().is::<LengthLimitError>() {
+            Problem::BodyTooLarge
+        } else {
+            Problem::BodyBroken
+        }
+    })
+}

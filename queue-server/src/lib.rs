@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+pub mod cli;
+pub mod config;
+pub mod http;
+
+mod app;
+mod audit;
+
+mod serve;
+mod telemetry;
+mod worker;

@@ -1,0 +1,164 @@
+//! Running the server: start, serve, stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use billing_core::alert::Alerts;
+use billing_core::ledger::{Capacity, Ledger};
+use billing_core::mirror::{FanOut, SqliteMirror};
+use billing_core::store::SqliteStore;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{Alive, App};
+use crate::config::{DatabaseConfig, ServeConfig};
+use crate::http;
+use crate::telemetry::{self, BatchMetrics};
+use crate::worker::MirrorWorker;
+
+/// How long requests in flight may take after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+async fn open(config: &DatabaseConfig) -> anyhow::Result<SqliteStore> {
+    SqliteStore::open(&config.url)
+        .await
+        .context("DATABASE_URL can't be opened: check the path and its rights")
+}
+
+/// The mirror: in Queue's own database the table is Queue's to make; in another one it is not.
+async fn open_mirror(config: &DatabaseConfig) -> anyhow::Result<SqliteMirror> {
+    let Some(url) = &config.mirror_url else {
+        let mirror = SqliteMirror::open(&config.url)
+            .await
+            .context("DATABASE_URL can't be opened")?;
+        mirror.migrate().await?;
+        return Ok(mirror);
+    };
+    SqliteMirror::open(url)
+        .await
+        .context("MIRROR_DATABASE_URL can't be opened: check the path and its rights")
+}
+
+/// Brings Queue's database up to date and verifies it.
+pub(crate) async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
+    let store = open(config).await?;
+    store.migrate().await?;
+    if config.mirror_url.is_none() {
+        open_mirror(config).await?.close().await;
+    }
+    store.close().await;
+    println!("the database is up to date and verified");
+    Ok(())
+}
+
+/// Serves until SIGTERM or ctrl-c.
+pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    let metrics = telemetry::start_metrics()?;
+    let store = open(&config.database).await?;
+    store.migrate().await?;
+    let mirror = open_mirror(&config.database).await?;
+    let alerts = Alerts::default();
+    let (ledger, ledger_task) = Ledger::start(
+        store.clone(),
+        config.policy,
+        config.audit_key,
+        alerts.clone(),
+        BatchMetrics::default(),
+        Capacity::default(),
+    )
+    .await
+    .context("the ledger does not start; check BILLING_AUDIT_KEY and DATABASE_URL")?;
+
+    let (worker_alive, pulse) = Alive::pulse();
+    let worker = MirrorWorker {
+        fan_out: FanOut::new(store.clone(), mirror.clone(), holder()),
+        ledger: ledger.clone(),
+        alerts: alerts.clone(),
+        billing_on: config.billing_on,
+    };
+    let app = Arc::new(App {
+        ledger,
+        store: store.clone(),
+        signing_keys: config.signing_keys,
+        internal_tokens: config.internal_tokens,
+        alerts: alerts.clone(),
+        metrics,
+        billing_on: config.billing_on,
+        worker_alive,
+    });
+    let address = SocketAddr::new(config.host, config.port);
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("can't listen on {address}: check HOST and PORT"))?;
+    let address = listener.local_addr()?;
+    if !config.billing_on {
+        tracing::warn!("billing is off: /api/v1/billing answers 503 until FLAG_QUEUE_BILLING=true");
+    }
+    tracing::info!(%address, "listening");
+    println!("listening on http://{address}");
+
+    let stop_worker = CancellationToken::new();
+    let worker_task = tokio::spawn(worker.run(stop_worker.clone(), pulse));
+    serve_http(listener, app).await?;
+    // Whoever was answered has been committed. The worker sends what it can of that, and then
+    // the last handle of the ledger is gone.
+    stop_worker.cancel();
+    worker_task.await.context("the mirror worker failed")?;
+    // A client that did not finish in time may still hold a handle.
+    if let Ok(result) = tokio::time::timeout(DRAIN, ledger_task).await {
+        result.context("the ledger failed")?;
+    }
+    alerts.flush(Timestamp::MAX);
+    mirror.close().await;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn serve_http(listener: TcpListener, app: Arc<App>) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let server = axum::serve(listener, http::router(app))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        result = stop_signal() => result?,
+        result = &mut server => return result?.context("the HTTP server failed"),
+    }
+    tracing::info!("stopping: no new requests are taken");
+    stop.cancel();
+    match tokio::time::timeout(DRAIN, &mut server).await {
+        Ok(result) => result?.context("the HTTP server failed"),
+        Err(_) => {
+            tracing::warn!("some clients did not finish in time");
+            server.abort();
+            Ok(())
+        }
+    }
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result?,
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+/// A name that no other worker has, of this process or another.
+fn holder() -> String {
+    format!(
+        "{}-{}",
+        std::process::id(),
+        Timestamp::now().as_nanosecond()
+    )
+}
