@@ -8,7 +8,7 @@
 
 use std::env;
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -21,6 +21,7 @@ use tower_paywall::{CustomerId, Gate, GateDecision, PaywallLayer, Routes, Sqlite
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let mirror = SqliteMirror::open(&env::var("MIRROR_DATABASE_URL")?).await?;

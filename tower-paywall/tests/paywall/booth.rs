@@ -14,8 +14,8 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer, Service, ServiceExt as _};
 use tower_paywall::{
-    CustomerId, Gate, Identify, MirrorError, MirrorReader, MirrorRow, PaywallLayer, ResponseBody,
-    Tier, Timestamp, UnverifiedRow,
+    CustomerId, Gate, MirrorError, MirrorReader, MirrorRow, PaywallLayer, ResponseBody, Tier,
+    Timestamp, UnverifiedRow,
 };
 
 /// 2027-01-15 08:00:00 UTC, the time of every test.
@@ -205,8 +205,3 @@ where
 pub(crate) fn panicking_identity(_request: &Parts) -> Option<CustomerId> {
     panic!("asked to panic")
 }
-
-const _: fn() = || {
-    fn is_identity(_: impl Identify) {}
-    is_identity(panicking_identity);
-};

@@ -118,7 +118,7 @@ async fn no_method_is_special() {
 
 #[tokio::test]
 async fn bodies_stream_through_in_both_directions_unread() {
-    // A body that can't be cloned and is not `Unpin`: what comes in goes out again.
+    // A body of another type than the paywall's own: what comes in goes out again.
     let frames = [Ok::<_, Infallible>(http_body::Frame::data(Bytes::from(
         "streamed",
     )))];
