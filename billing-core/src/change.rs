@@ -132,6 +132,7 @@ impl Change {
     }
 }
 
+#[cfg(feature = "sqlite")]
 impl AccountChange {
     /// The seller's id that this change may bind the account to, where it names one.
     pub(crate) fn named_customer(&self) -> Option<&CustomerId> {

@@ -65,7 +65,7 @@ fn app(mirror: SqliteMirror) -> Result<Router, Box<dyn Error>> {
 /// from its verified session or token, and never from what a client claims.
 fn demo_customer(request: &Parts) -> Option<CustomerId> {
     let header = request.headers.get("x-demo-customer")?;
-    CustomerId::chosen(header.to_str().ok()?).ok()
+    CustomerId::parse(header.to_str().ok()?).ok()
 }
 
 async fn paid_for(Extension(decision): Extension<GateDecision>) -> Json<Value> {

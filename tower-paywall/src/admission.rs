@@ -90,8 +90,10 @@ impl<R, I, D: DenialResponse> Admission<R, I, D> {
     fn tell(&self, decision: &Decision, now: Timestamp) {
         let code = decision.code();
         metrics::counter!("paywall_decisions_total", "decision" => code).increment(1);
-        if *decision == Decision::Deny(DenyReason::NoRow) {
-            self.layer.alerts.raise(Alert::MissingRow, now);
+        match decision {
+            Decision::Deny(DenyReason::NoRow) => self.layer.alerts.raise(Alert::MissingRow, now),
+            Decision::Unknown(_) => self.layer.alerts.raise(Alert::MirrorUnavailable, now),
+            Decision::Allow(_) | Decision::Deny(_) => {}
         }
         if decision.is_allow() {
             return;

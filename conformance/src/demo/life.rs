@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::hands::Hands;
 use super::report::{Differences, show_row, table};
 use super::system::{System, scenario};
-use super::triggers::outcome_of;
+use super::triggers::delivered;
 
 /// The customer's id at the seller's.
 pub(super) const CUSTOMER: &str = "jenny-17";
@@ -54,7 +54,7 @@ pub(super) async fn show(
     );
     let mut table = table(&[
         "what happens",
-        "events: outcomes",
+        "delivered: outcome",
         "mirror row",
         "paid or in grace until",
         "GET /reports",
@@ -77,19 +77,12 @@ pub(super) async fn show(
             .await
             .with_context(|| format!("step {step}"))?;
         let deliveries = system.settle(before).await?;
-        let handled = deliveries
-            .iter()
-            .map(|delivery| (delivery.event_type.as_str(), outcome_of(delivery)));
-        let handled: Vec<_> = handled
-            .filter(|(_, outcome)| outcome != "ignored")
-            .map(|(event_type, outcome)| format!("{event_type}: {outcome}"))
-            .collect();
         let mirror_row = system.mirror_row(&customer).await?;
         let until = mirror_row.as_ref().and_then(|row| row.current_period_end);
         let gate = system.ask_gate(Some(&customer)).await?;
         table.add_row([
             what.to_owned(),
-            handled.join("\n"),
+            delivered(&deliveries),
             differences.check(step, "the mirror row", &show_row(mirror_row.as_ref()), row),
             until.map_or_else(String::new, |until| {
                 until.timestamp().strftime("%Y-%m-%d %H:%M").to_string()

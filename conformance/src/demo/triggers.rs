@@ -105,9 +105,8 @@ pub(super) async fn show(
     );
     let mut table = table(&[
         "stripe trigger",
-        "events delivered",
         "HTTP",
-        "outcome",
+        "delivered: outcome",
         "mirror row",
         "GET /reports",
         "because",
@@ -127,16 +126,16 @@ pub(super) async fn show(
         };
         let gate = system.ask_gate(customer.as_ref()).await?;
         let statuses: BTreeSet<_> = deliveries.iter().map(status_of).collect();
+        differences.check(event_type, "the outcome", &outcome_of(delivery), outcome);
         table.add_row([
             event_type.to_owned(),
-            deliveries.len().to_string(),
             differences.check(
                 event_type,
                 "HTTP status",
                 &Vec::from_iter(statuses).join(" "),
                 "200",
             ),
-            differences.check(event_type, "the outcome", &outcome_of(delivery), outcome),
+            delivered(&deliveries),
             differences.check(
                 event_type,
                 "the mirror row",
@@ -168,7 +167,25 @@ fn status_of(delivery: &Delivery) -> String {
         .map_or_else(String::clone, u16::to_string)
 }
 
-pub(super) fn outcome_of(delivery: &Delivery) -> String {
+/// The events that concern something that is kept, each with its outcome, and how many others.
+pub(super) fn delivered(deliveries: &[Delivery]) -> String {
+    let (ignored, kept): (Vec<_>, Vec<_>) = deliveries
+        .iter()
+        .map(|delivery| (delivery, outcome_of(delivery)))
+        .partition(|(_, outcome)| outcome == "ignored");
+    let mut lines: Vec<String> = kept
+        .iter()
+        .map(|(delivery, outcome)| format!("{}: {outcome}", delivery.event_type))
+        .collect();
+    match ignored.as_slice() {
+        [] => {}
+        [(delivery, _)] => lines.push(format!("{}: ignored", delivery.event_type)),
+        several => lines.push(format!("{} of other types: ignored", several.len())),
+    }
+    lines.join("\n")
+}
+
+fn outcome_of(delivery: &Delivery) -> String {
     let body: Value = serde_json::from_str(&delivery.response_body).unwrap_or_default();
     body["outcome"].as_str().unwrap_or("none").to_owned()
 }

@@ -142,6 +142,12 @@ async fn four_servers_that_start_at_once_on_no_database_all_serve() {
             let created = crate::support::customer_created(&id, &format!("cus_{number}"), "user-1");
             assert_eq!(server.outcome(&created).await, "applied");
         }
-        assert!(installation.run(&["audit", "verify"]).await.status.success());
+        assert!(
+            installation
+                .run(&["audit", "verify"])
+                .await
+                .status
+                .success()
+        );
     }
 }

@@ -36,8 +36,8 @@ fn cases() -> Vec<(Says, &'static str, u16)> {
         (Says::Fails(malformed), "mirror_row_malformed", 402),
         (Says::paid("gold"), "mirror_row_malformed", 402),
         (Says::Hangs, "mirror_timed_out", 402),
-        (Says::PanicsWhenCalled, "mirror_reader_panicked", 402),
-        (Says::PanicsWhenPolled, "mirror_reader_panicked", 402),
+        (Says::PanicsWhenCalled, "gate_panicked", 402),
+        (Says::PanicsWhenPolled, "gate_panicked", 402),
     ];
     for status in [
         "past_due",

@@ -171,7 +171,6 @@ async fn no_spelling_of_a_path_gets_past_the_paywall() {
 }
 
 #[tokio::test]
-#[ignore = "billing-core reads a backslash as a slash and never as the character that it is to axum"]
 async fn a_backslash_in_a_parameter_does_not_get_past_a_pattern() {
     for routes in all_routes() {
         let closed = App::new(Says::NoRow, routes);

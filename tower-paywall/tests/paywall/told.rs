@@ -17,12 +17,15 @@ impl AlertSink for Told {
 }
 
 #[tokio::test]
-async fn a_missing_row_is_an_alert_and_nothing_else_is() {
+async fn a_missing_row_and_an_unreadable_mirror_are_alerts_and_refusing_who_has_not_paid_is_none() {
     for (says, alerts) in [
         (Says::NoRow, vec![(Alert::MissingRow, 1)]),
         (Says::paid("pro"), vec![]),
         (Says::row("free", "none", None), vec![]),
-        (Says::Fails(MirrorError::Unavailable), vec![]),
+        (
+            Says::Fails(MirrorError::Unavailable),
+            vec![(Alert::MirrorUnavailable, 1)],
+        ),
     ] {
         let told = Told::default();
         let layer = paywall(says.clone())
