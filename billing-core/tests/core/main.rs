@@ -7,7 +7,12 @@
 
 mod accounts;
 mod arbitrary;
+mod bodies;
+mod life;
+mod life_of_bindings;
 mod order;
 mod property;
+mod script;
+mod set_aside;
 mod test_ledger;
 mod vectors;
