@@ -7,6 +7,7 @@
 
 mod accounts;
 mod arbitrary;
+mod audit;
 mod bodies;
 mod life;
 mod life_of_bindings;
