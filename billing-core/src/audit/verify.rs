@@ -108,8 +108,8 @@ impl<'a> Verifier<'a> {
         if row.seq != self.end.seq + 1 {
             return Err(FaultKind::Gap);
         }
-        let preimage = hex::decode(&row.preimage).map_err(|_| FaultKind::Altered)?;
-        let mac = hex::decode(&row.mac).map_err(|_| FaultKind::Altered)?;
+        let preimage = bytes_of(&row.preimage).ok_or(FaultKind::Altered)?;
+        let mac = bytes_of(&row.mac).ok_or(FaultKind::Altered)?;
         if row.key_id != self.key.id() {
             return Err(FaultKind::OtherKey);
         }
@@ -131,4 +131,10 @@ impl<'a> Verifier<'a> {
             Err(FaultKind::ColumnsDiffer)
         }
     }
+}
+
+/// Hexadecimal in lower case only: one text for the same bytes, so that any change of it shows.
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    lower.then(|| hex::decode(text).ok()).flatten()
 }

@@ -7,7 +7,13 @@
 
 mod accounts;
 mod arbitrary;
+mod audit;
+mod bodies;
+mod life;
+mod life_of_bindings;
 mod order;
 mod property;
+mod script;
+mod set_aside;
 mod test_ledger;
 mod vectors;

@@ -37,21 +37,11 @@ pub(crate) fn audit_key() -> AuditKey {
 
 /// The alerts that were raised.
 #[derive(Clone, Default)]
-pub(crate) struct Told(Arc<Mutex<Vec<Alert>>>);
+struct Told(Arc<Mutex<Vec<Alert>>>);
 
 impl AlertSink for Told {
     fn tell(&self, alert: Alert, _count: u64) {
         self.0.lock().unwrap().push(alert);
-    }
-}
-
-impl Told {
-    pub(crate) fn take(&self) -> Vec<Alert> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-
-    pub(crate) fn alerts(&self) -> Alerts {
-        Alerts::new([Box::new(self.clone()) as Box<dyn AlertSink>])
     }
 }
 
@@ -96,7 +86,8 @@ pub(crate) struct TestLedger {
     pub(crate) ledger: Ledger,
     pub(crate) store: SqliteStore,
     pub(crate) pool: SqlitePool,
-    pub(crate) told: Told,
+    told: Told,
+    alerts: Alerts,
     pub(crate) database: Database,
     task: JoinHandle<()>,
 }
@@ -119,11 +110,12 @@ impl TestLedger {
         let database = Database::create().await;
         let store = database.store().await;
         let told = Told::default();
+        let alerts = Alerts::new([Box::new(told.clone()) as Box<dyn AlertSink>]);
         let (ledger, task) = Ledger::start(
             wrap(store.clone()),
             policy,
             audit_key(),
-            told.alerts(),
+            alerts.clone(),
             (),
             capacity,
         )
@@ -135,6 +127,7 @@ impl TestLedger {
             store,
             pool,
             told,
+            alerts,
             database,
             task,
         }
@@ -148,6 +141,12 @@ impl TestLedger {
     pub(crate) async fn ingest_together(&self, events: &[&Event], now: Timestamp) -> Vec<Outcome> {
         let commits = events.iter().map(|event| self.ingest(event, now));
         futures::future::join_all(commits).await
+    }
+
+    /// The alerts raised since this was last asked.
+    pub(crate) fn take_alerts(&self) -> Vec<Alert> {
+        self.alerts.flush(Timestamp::MAX);
+        std::mem::take(&mut self.told.0.lock().unwrap())
     }
 
     pub(crate) async fn rows(&self, table: &str) -> Vec<Value> {
