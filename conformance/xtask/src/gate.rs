@@ -73,11 +73,14 @@ fn check_minimal(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
             for package in MINIMAL {
                 // One by one: together, the features that one asks of the other would be on for both.
                 process::show(&mut workspace.cargo([
-                    "check",
+                    "clippy",
                     "--locked",
                     "--no-default-features",
                     "-p",
                     package,
+                    "--",
+                    "-D",
+                    "warnings",
                 ]))?;
             }
             Ok(())
