@@ -242,6 +242,10 @@ impl<'a> Books<'a> {
             && known.is_some_and(|known| known.outcome == ProcessedOutcome::Quarantined)
         {
             self.released.insert(event.id.clone());
+            // What this batch set aside itself is not in the store yet.
+            self.quarantine.retain(|(id, reason), _| {
+                *id != event.id || *reason == QuarantineReason::FactsDiffer
+            });
         }
         self.record(event, digest, processed, now);
         outcome
@@ -297,7 +301,6 @@ impl<'a> Books<'a> {
             object_id,
             received_at: MirrorTime::from_timestamp(now),
         };
-        self.released.remove(&event.id);
         self.quarantine.insert((event.id.clone(), reason), row);
     }
 
