@@ -20,7 +20,7 @@ use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId
 use crate::mirror::MirrorTime;
 use crate::policy::Policy;
 use crate::store::{
-    Claimed, CustomerRow, EventRow, InvoiceRow, Loaded, MirrorState, ProcessedOutcome,
+    Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Loaded, MirrorState, ProcessedOutcome,
     QuarantineRow, SubscriptionRow, WriteSet,
 };
 
@@ -61,7 +61,7 @@ pub(super) struct Books<'a> {
     changed_subscriptions: BTreeSet<(StripeCustomerId, SubscriptionId)>,
     changed_invoices: BTreeSet<(StripeCustomerId, InvoiceId)>,
     changed_mirrors: BTreeSet<CustomerId>,
-    dirty: BTreeSet<CustomerId>,
+    dirty: BTreeMap<CustomerId, MirrorTime>,
     drafts: Vec<(Draft, MirrorTime)>,
     notices: Vec<Notice>,
 }
@@ -81,7 +81,7 @@ impl<'a> Books<'a> {
             changed_subscriptions: BTreeSet::new(),
             changed_invoices: BTreeSet::new(),
             changed_mirrors: BTreeSet::new(),
-            dirty: BTreeSet::new(),
+            dirty: BTreeMap::new(),
             drafts: Vec::new(),
             notices: Vec::new(),
         }
@@ -460,7 +460,8 @@ impl<'a> Books<'a> {
                 let version = MirrorTime::mint(kept, cause.now);
                 let state = MirrorState::new(customer.clone(), entitlement, version);
                 let details = diff::of(before, &state);
-                self.dirty.insert(customer.clone());
+                let due_at = MirrorTime::from_timestamp(cause.now);
+                self.dirty.insert(customer.clone(), due_at);
                 self.draft("mirror.changed", customer.as_str(), details, cause);
                 state
             }
@@ -514,7 +515,13 @@ impl<'a> Books<'a> {
             .collect();
         let dirty = self.dirty.iter();
         writes.dirty = dirty
-            .filter_map(|id| Some((id.clone(), self.mirrors.get(id)?.updated_at)))
+            .filter_map(|(id, due_at)| {
+                Some(DirtyRow {
+                    queue_customer_id: id.clone(),
+                    version: self.mirrors.get(id)?.updated_at,
+                    due_at: *due_at,
+                })
+            })
             .collect();
         let mut end = head.clone();
         for (draft, recorded_at) in self.drafts {
