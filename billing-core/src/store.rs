@@ -9,7 +9,7 @@ mod rows;
 mod sqlite;
 
 pub use rows::{
-    CustomerRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
+    CustomerRow, DirtyRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
     SubscriptionRow,
 };
 pub use sqlite::SqliteStore;
@@ -20,7 +20,6 @@ use std::future::Future;
 
 use crate::audit;
 use crate::id::{CustomerId, EventId, StripeCustomerId};
-use crate::mirror::MirrorTime;
 
 /// Opens transactions.
 pub trait Store: Send + Sync + 'static {
@@ -109,8 +108,8 @@ pub struct WriteSet {
     pub released: Vec<EventId>,
     /// Mirror rows, new or changed.
     pub mirrors: Vec<MirrorState>,
-    /// Customers whose mirror row is a new version, with that version: what the outbox takes.
-    pub dirty: Vec<(CustomerId, MirrorTime)>,
+    /// Customers whose mirror row is a new version: what the outbox takes.
+    pub dirty: Vec<DirtyRow>,
     /// New rows of the audit chain.
     pub audit: Vec<audit::Row>,
     /// Its new head, where it has new rows.

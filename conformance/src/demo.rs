@@ -69,7 +69,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     if options.keep {
         system.print_commands(&hands);
-        tokio::signal::ctrl_c().await?;
+        told_to_stop().await?;
     }
     let folder = system.folder().to_owned();
     if !differences.is_empty() {
@@ -87,4 +87,20 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 async fn show(system: &System, hands: &Hands, differences: &mut Differences) -> anyhow::Result<()> {
     triggers::show(system, hands, differences).await?;
     life::show(system, hands, differences).await
+}
+
+/// Ctrl-c, or SIGTERM: either way the programs that were started must not be left behind.
+async fn told_to_stop() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            result = tokio::signal::ctrl_c() => result?,
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
 }

@@ -21,7 +21,7 @@ use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId
 use crate::mirror::MirrorTime;
 use crate::policy::Policy;
 use crate::store::{
-    Claimed, CustomerRow, EventRow, InvoiceRow, Loaded, MirrorState, ProcessedOutcome,
+    Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Loaded, MirrorState, ProcessedOutcome,
     QuarantineRow, SubscriptionRow, WriteSet,
 };
 
@@ -62,7 +62,7 @@ pub(super) struct Books<'a> {
     changed_subscriptions: BTreeSet<(StripeCustomerId, SubscriptionId)>,
     changed_invoices: BTreeSet<(StripeCustomerId, InvoiceId)>,
     changed_mirrors: BTreeSet<CustomerId>,
-    dirty: BTreeSet<CustomerId>,
+    dirty: BTreeMap<CustomerId, MirrorTime>,
     drafts: Vec<(Draft, MirrorTime)>,
     notices: Vec<Notice>,
 }
@@ -82,7 +82,7 @@ impl<'a> Books<'a> {
             changed_subscriptions: BTreeSet::new(),
             changed_invoices: BTreeSet::new(),
             changed_mirrors: BTreeSet::new(),
-            dirty: BTreeSet::new(),
+            dirty: BTreeMap::new(),
             drafts: Vec::new(),
             notices: Vec::new(),
         }
@@ -349,7 +349,13 @@ impl<'a> Books<'a> {
             .collect();
         let dirty = self.dirty.iter();
         writes.dirty = dirty
-            .filter_map(|id| Some((id.clone(), self.mirrors.get(id)?.updated_at)))
+            .filter_map(|(id, due_at)| {
+                Some(DirtyRow {
+                    queue_customer_id: id.clone(),
+                    version: self.mirrors.get(id)?.updated_at,
+                    due_at: *due_at,
+                })
+            })
             .collect();
         let mut end = head.clone();
         for (draft, recorded_at) in self.drafts {

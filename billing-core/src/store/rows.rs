@@ -94,6 +94,18 @@ impl MirrorState {
     }
 }
 
+/// `mirror_outbox`: a customer whose mirror row is a new version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirtyRow {
+    /// Whose row it is.
+    pub queue_customer_id: CustomerId,
+    /// The version.
+    pub version: MirrorTime,
+    /// When it was made. Not the version: that runs ahead of a clock that went back, and a row
+    /// must not wait for it.
+    pub due_at: MirrorTime,
+}
+
 /// What came of an event, as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

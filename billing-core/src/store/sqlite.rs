@@ -213,8 +213,8 @@ const RELEASE: &str = "delete from billing_quarantine
     where reason <> 'facts_differ' and event_id in (select value from json_each($1))";
 const MARK_DIRTY: &str =
     "insert into mirror_outbox (queue_customer_id, version, dirty_since, due_at)
-    select json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-           json_extract(value, '$[1]'), json_extract(value, '$[1]')
+    select json_extract(value, '$.queue_customer_id'), json_extract(value, '$.version'),
+           json_extract(value, '$.due_at'), json_extract(value, '$.due_at')
     from json_each($1) where true
     on conflict (queue_customer_id) do update
     set version = excluded.version, due_at = min(due_at, excluded.due_at)";

@@ -13,6 +13,7 @@ mod ledger;
 mod life;
 mod life_of_bindings;
 mod order;
+mod outbox;
 mod property;
 mod script;
 mod set_aside;

@@ -178,7 +178,8 @@ impl Books<'_> {
                 let version = MirrorTime::mint(kept, cause.now);
                 let state = MirrorState::new(customer.clone(), entitlement, version);
                 let details = diff::of(before, &state);
-                self.dirty.insert(customer.clone());
+                let due_at = MirrorTime::from_timestamp(cause.now);
+                self.dirty.insert(customer.clone(), due_at);
                 self.draft("mirror.changed", customer.as_str(), details, cause);
                 state
             }
