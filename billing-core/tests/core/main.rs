@@ -15,6 +15,7 @@ mod life;
 mod life_of_bindings;
 mod order;
 mod outbox;
+mod privacy;
 mod property;
 mod script;
 mod set_aside;
