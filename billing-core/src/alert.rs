@@ -27,7 +27,7 @@ pub enum Alert {
     PriceUnknown,
     /// A command failed by itself, not with its batch: it will be sent again and fail again.
     CommandFailed,
-    /// The mirror refuses rows or can't be reached (M3).
+    /// The mirror refuses rows or can't be reached (M3), or a gate can't read it (P2).
     MirrorUnavailable,
     /// The mirror has no table (M3).
     MirrorTableMissing,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{CustomerFacts, Event, Facts, InvoiceFacts, SubscriptionFacts};
-use crate::id::{CustomerId, EventId, StripeCustomerId};
+use crate::id::{EventId, StripeCustomerId};
 use crate::policy::Policy;
 use crate::time::StripeTime;
 
@@ -129,16 +129,6 @@ impl Change {
             created,
             said,
         }))
-    }
-}
-
-impl AccountChange {
-    /// The seller's id that this change may bind the account to, where it names one.
-    pub(crate) fn named_customer(&self) -> Option<&CustomerId> {
-        match &self.said {
-            Said::Customer(facts) => facts.queue_customer_id.as_ref(),
-            Said::Subscription(_) | Said::Invoice(_) => None,
-        }
     }
 }
 

@@ -154,8 +154,8 @@ pub enum MirrorError {
     /// The row is there and can't be believed.
     #[error(transparent)]
     Malformed(#[from] MalformedRow),
-    /// The reader panicked.
-    #[error("the reader of the mirror panicked")]
+    /// The reader panicked, or something else that the host plugged into its gate.
+    #[error("something plugged into the gate panicked")]
     Panicked,
 }
 
@@ -167,7 +167,7 @@ impl MirrorError {
             Self::Unavailable => "mirror_unavailable",
             Self::TimedOut => "mirror_timed_out",
             Self::Malformed(_) => "mirror_row_malformed",
-            Self::Panicked => "mirror_reader_panicked",
+            Self::Panicked => "gate_panicked",
         }
     }
 }

@@ -1,1 +1,6 @@
-//! conformance
+#![doc = include_str!("../README.md")]
+
+pub mod demo;
+pub mod driver;
+pub mod simulator;
+pub mod stripe_cli;

@@ -2,9 +2,9 @@
 
 use std::io::{BufWriter, Write};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use billing_core::audit::{Row, Verifier};
-use billing_core::store::{AuditLog, SqliteStore, StoreError};
+use billing_core::store::{AuditLog, SqliteStore};
 
 use crate::config::{AuditConfig, DatabaseConfig};
 
@@ -25,58 +25,56 @@ pub(crate) async fn head(config: &DatabaseConfig) -> anyhow::Result<()> {
 pub(crate) async fn export(config: &DatabaseConfig) -> anyhow::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let store = open(config).await?;
-    let head = store.audit_head().await?;
-    let result = each_row(&store, head.seq, |row| {
+    let write = |row: Row| -> anyhow::Result<()> {
         serde_json::to_writer(&mut out, &row)?;
-        out.write_all(b"\n")?;
-        Ok(())
-    });
-    result.await?;
+        Ok(out.write_all(b"\n")?)
+    };
+    each_row_after(&store, 0, write).await?;
     out.flush()?;
     Ok(())
 }
 
 pub(crate) async fn verify(config: &AuditConfig) -> anyhow::Result<()> {
     let store = open(&config.database).await?;
-    // Rows that are appended meanwhile are not looked at: the chain is judged up to this head.
-    let head = store.audit_head().await?;
     let mut verifier = Verifier::new(&config.audit_key);
-    let result = each_row(&store, head.seq, |row| {
-        verifier.take(&row)?;
-        if row.seq.is_multiple_of(PROGRESS_ROWS) {
-            eprintln!("{} of {} rows are right", row.seq, head.seq);
+    let mut seen = 0;
+    let head = loop {
+        let last = each_row_after(&store, seen, |row| {
+            verifier.take(&row)?;
+            if row.seq.is_multiple_of(PROGRESS_ROWS) {
+                eprintln!("{} rows are right", row.seq);
+            }
+            Ok(())
+        })
+        .await?;
+        // Read after the rows: a head before them has been set back, one behind them is either
+        // ahead of rows that were cut off or of rows that a running server just appended.
+        let head = store.audit_head().await?;
+        if head.seq <= last || last == seen {
+            break head;
         }
-        Ok(())
-    });
-    result.await?;
+        seen = last;
+    };
     let rows = verifier.finish(&head)?;
     println!("the audit chain is whole: {rows} rows, head {}", head.mac);
     Ok(())
 }
 
-/// Hands on every row up to a place, page by page.
-async fn each_row(
+/// Hands on every row after a place, page by page, and says the last one's place.
+async fn each_row_after(
     store: &SqliteStore,
-    last: u64,
+    mut seq: u64,
     mut hand_on: impl FnMut(Row) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut after = 0;
-    while after < last {
-        let page = store.audit_rows_after(after).await.map_err(unreadable)?;
-        let Some(end) = page.last().map(|row| row.seq) else {
-            return Ok(());
+) -> anyhow::Result<u64> {
+    loop {
+        let page = store
+            .audit_rows_after(seq)
+            .await
+            .context("the audit chain can't be read")?;
+        let Some(last) = page.last() else {
+            return Ok(seq);
         };
-        for row in page.into_iter().filter(|row| row.seq <= last) {
-            hand_on(row)?;
-        }
-        if end <= after {
-            bail!("the audit chain goes back at seq {after}");
-        }
-        after = end;
+        seq = last.seq;
+        page.into_iter().try_for_each(&mut hand_on)?;
     }
-    Ok(())
-}
-
-fn unreadable(error: StoreError) -> anyhow::Error {
-    anyhow::Error::new(error).context("the audit chain can't be read")
 }

@@ -107,7 +107,10 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     // the last handle of the ledger is gone.
     stop_worker.cancel();
     worker_task.await.context("the mirror worker failed")?;
-    ledger_task.await.context("the ledger failed")?;
+    // A client that did not finish in time may still hold a handle.
+    if let Ok(result) = tokio::time::timeout(DRAIN, ledger_task).await {
+        result.context("the ledger failed")?;
+    }
     alerts.flush(Timestamp::MAX);
     mirror.close().await;
     store.close().await;
@@ -119,16 +122,18 @@ async fn serve_http(listener: TcpListener, app: Arc<App>) -> anyhow::Result<()> 
     let stop = CancellationToken::new();
     let server = axum::serve(listener, http::router(app))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
-    let server = tokio::spawn(server.into_future());
-    let abort = server.abort_handle();
-    stop_signal().await?;
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        result = stop_signal() => result?,
+        result = &mut server => return result?.context("the HTTP server failed"),
+    }
     tracing::info!("stopping: no new requests are taken");
     stop.cancel();
-    match tokio::time::timeout(DRAIN, server).await {
+    match tokio::time::timeout(DRAIN, &mut server).await {
         Ok(result) => result?.context("the HTTP server failed"),
         Err(_) => {
             tracing::warn!("some clients did not finish in time");
-            abort.abort();
+            server.abort();
             Ok(())
         }
     }

@@ -5,7 +5,7 @@
 //! framework could route on: as given, percent-decoded once, and decoded once by segments (so that
 //! an encoded slash stays within its segment), with dot segments kept and resolved, with and without
 //! the mount prefix; slashes collapsed and letters in lower case in all of them. It is gated if *any* spelling is, exempt only if *all* are, and gated if it can't be
-//! decoded.
+//! decoded. A backslash is taken as a character of its segment and as a slash.
 //!
 //! A pattern is a path in which `*` stands for one segment and a final `**` for any number of
 //! them, none included: `/reports/**` covers `/reports`, `/reports/` and all below.
@@ -236,14 +236,16 @@ fn spellings<'a>(
         let decoded = decode_once(given)?;
         if decoded != given {
             // A router that splits before it decodes keeps an encoded slash in its segment.
-            let by_segments = split(Cow::Borrowed(given)).into_iter().map(decode_segment);
-            spellings.extend(with_dots(by_segments.collect()));
-            spellings.extend(with_dots(split(Cow::Owned(decoded.into_owned()))));
+            for segments in splits(Cow::Borrowed(given)) {
+                let decoded = segments.into_iter().map(decode_segment);
+                spellings.extend(with_dots(decoded.collect()));
+            }
+            spellings.extend(splits(Cow::Owned(decoded.into_owned())).flat_map(with_dots));
         }
-        spellings.extend(with_dots(split(Cow::Borrowed(given))));
+        spellings.extend(splits(Cow::Borrowed(given)).flat_map(with_dots));
     }
     let mount = mount
-        .map(|mount| split(Cow::Borrowed(mount)))
+        .map(|mount| split(Cow::Borrowed(mount), &['/']))
         .filter(|mount| !mount.is_empty());
     if let Some(mount) = mount {
         let unmounted: Vec<_> = spellings
@@ -286,23 +288,28 @@ fn decode_segment(segment: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(decoded.to_lowercase())
 }
 
-/// The segments, in lower case, without the empty ones. A backslash counts as a slash: some
-/// servers turn it into one.
-fn split(path: Cow<'_, str>) -> Vec<Cow<'_, str>> {
-    let plain = !path.contains(|c: char| c.is_uppercase() || c == '\\');
-    let segments = |path: &str| -> Vec<String> {
-        path.split(['/', '\\'])
-            .filter(|segment| !segment.is_empty())
-            .map(str::to_lowercase)
-            .collect()
-    };
+/// The segments of a path. A backslash is a character of its segment to most routers, and a slash
+/// to some servers: where there is one, both readings.
+fn splits(path: Cow<'_, str>) -> impl Iterator<Item = Vec<Cow<'_, str>>> {
+    let with_backslash = path
+        .contains('\\')
+        .then(|| split(path.clone(), &['/', '\\']));
+    std::iter::once(split(path, &['/'])).chain(with_backslash)
+}
+
+/// The segments between separators, in lower case, without the empty ones.
+fn split<'a>(path: Cow<'a, str>, separators: &[char]) -> Vec<Cow<'a, str>> {
     match path {
-        Cow::Borrowed(path) if plain => path
-            .split('/')
+        Cow::Borrowed(path) if !path.contains(char::is_uppercase) => path
+            .split(separators)
             .filter(|segment| !segment.is_empty())
             .map(Cow::Borrowed)
             .collect(),
-        path => segments(&path).into_iter().map(Cow::Owned).collect(),
+        path => path
+            .split(separators)
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| Cow::Owned(segment.to_lowercase()))
+            .collect(),
     }
 }
 

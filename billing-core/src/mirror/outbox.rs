@@ -13,8 +13,9 @@ use super::{MirrorRow, MirrorSink, MirrorTime, SinkError};
 use crate::id::CustomerId;
 use crate::store::StoreError;
 
-/// How long a lease lasts: longer than any sink should take.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// How long a lease lasts: that long rows wait that a killed process held. A sink that takes longer
+/// only has rows sent to it twice.
+const LEASE: SignedDuration = SignedDuration::from_secs(5);
 /// The most rows that one pass sends.
 const PASS_ROWS: u32 = 500;
 /// The first wait after a failure; doubled for every further one.

@@ -1,2 +1,101 @@
-//! xtask
-fn main() {}
+//! The developer workflow, in Rust, so that it is the same on every machine: `cargo xtask --help`.
+//!
+//! This file is wiring. One noun a file: [`workspace`] knows the folders, [`process`] runs programs, [`step`] tells
+//! what is going on, [`tools`] fetches the pinned programs that tests drive, [`suite`] builds and tests, [`guard`] and
+//! [`tidy`] look for what must not be there, [`gate`] is all of it in order, [`demo`] starts the demonstration.
+
+mod demo;
+mod gate;
+mod guard;
+mod process;
+mod step;
+mod suite;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{step::Steps, workspace::Workspace};
+
+/// The developer workflow of the workspace.
+///
+/// Needs Rust. `test` and `ci` also need npm and python3: they fetch the official Stripe CLI and Stripe's Python
+/// client, both pinned, into the build folder. Nothing is installed outside it.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true
+)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the tests of the whole workspace, doc tests included.
+    ///
+    /// Fetches the tools, builds every program and example that the tests start, then runs `cargo test`.
+    ///
+    ///   cargo xtask test                          everything
+    ///   cargo xtask test signature                tests with `signature` in their name
+    ///   cargo xtask test -p billing-core          one package (may compile its dependencies anew)
+    ///   cargo xtask test signature -- --nocapture and show what they print
+    #[command(verbatim_doc_comment)]
+    Test {
+        /// Handed to `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// The whole gate, as CI runs it: format, guards, lints, tests, docs, demo.
+    ///
+    /// Stops at the first step that fails. A change for which this passes may be merged.
+    Ci,
+    /// Start the whole system on this machine and take a customer through a subscription's life.
+    ///
+    /// Builds the billing server, the example service behind the gate and the Stripe simulator, then hands over to the
+    /// demonstration. No account at Stripe is needed and nothing is sent to Stripe.
+    ///
+    ///   cargo demo                the same thing, shorter
+    ///   cargo demo --keep         leave everything running at the end, to look around
+    ///   cargo demo -- --help      what else it takes
+    #[command(verbatim_doc_comment)]
+    Demo {
+        /// Handed to the demonstration.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Fetch the pinned tools and print the variables that lead to them.
+    ///
+    /// The output can be evaluated by a shell, to run a single test by hand: `eval "$(cargo xtask tools)"`.
+    Tools,
+    /// Check the tree for what the house style rules out. Takes a moment; part of `ci`.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let workspace = Workspace::locate()?;
+    let mut steps = Steps::start();
+    match command {
+        Command::Test { args } => suite::test(&workspace, &mut steps, &args),
+        Command::Ci => gate::run(&workspace, steps),
+        Command::Demo { args } => demo::hand_over(&workspace, &mut steps, &args),
+        Command::Tools => tools::print(&workspace, &mut steps),
+        Command::Tidy => tidy::step(&workspace, &mut steps),
+    }
+}

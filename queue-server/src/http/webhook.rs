@@ -13,6 +13,7 @@ use billing_core::alert::Alert;
 use billing_core::event::Event;
 use billing_core::ledger::{Command, Outcome};
 use billing_core::signature::{self, Delivery, MAX_BODY_BYTES};
+use http_body_util::LengthLimitError;
 use jiff::Timestamp;
 use metrics::counter;
 use serde::Serialize;
@@ -102,9 +103,7 @@ async fn read(request: Request) -> Result<Delivery, Problem> {
 
 async fn read_body(body: Body) -> Result<Bytes, Problem> {
     to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        let too_large = std::error::Error::source(&error)
-            .is_some_and(|source| source.to_string() == "length limit exceeded");
-        if too_large {
+        if error.into_inner().is::<LengthLimitError>() {
             Problem::BodyTooLarge
         } else {
             Problem::BodyBroken

@@ -1,0 +1,190 @@
+//! What follows from a change: rows that differ, their audit drafts, the customer's mirror row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{Book, Books, Cause, Notice, diff};
+use crate::account::{Account, Entitlement};
+use crate::alert::Alert;
+use crate::change::AccountChange;
+use crate::id::{CustomerId, StripeCustomerId};
+use crate::mirror::MirrorTime;
+use crate::store::{CustomerRow, InvoiceRow, MirrorState, SubscriptionRow};
+
+impl Books<'_> {
+    /// Applies a change, and says whether anything that is stored changed.
+    pub(super) fn apply(&mut self, change: &AccountChange, now: Timestamp) -> bool {
+        let drafts_before = self.drafts.len();
+        let cause = Cause {
+            actor: "stripe",
+            event: Some(&change.event_id),
+            now,
+        };
+        let owner_before = self
+            .books
+            .get(&change.account)
+            .map(|book| book.account.owner());
+        let book = self
+            .books
+            .entry(change.account.clone())
+            .or_insert_with(|| Book {
+                account: Account::new(change.account.clone()),
+                customer: None,
+                subscriptions: BTreeMap::new(),
+                invoices: BTreeMap::new(),
+            });
+        book.account.apply(change);
+        let owners: BTreeSet<_> = owner_before
+            .into_iter()
+            .chain([book.account.owner()])
+            .collect();
+        self.settle_customer(&change.account, cause);
+        self.settle_invoices(&change.account, cause);
+        for owner in owners {
+            self.settle_owner(&owner, cause);
+        }
+        self.drafts.len() > drafts_before
+    }
+
+    fn settle_customer(&mut self, account: &StripeCustomerId, cause: Cause<'_>) {
+        let Some(book) = self.books.get_mut(account) else {
+            return;
+        };
+        let row = CustomerRow {
+            stripe_customer_id: account.clone(),
+            record: book.account.customer.clone(),
+        };
+        if book.customer.as_ref() == Some(&row) {
+            return;
+        }
+        let details = diff::of_customer(book.customer.as_ref(), &row);
+        book.customer = Some(row);
+        self.changed_customers.insert(account.clone());
+        self.draft("customer.changed", account.as_str(), details, cause);
+    }
+
+    fn settle_invoices(&mut self, account: &StripeCustomerId, cause: Cause<'_>) {
+        let Some(book) = self.books.get_mut(account) else {
+            return;
+        };
+        let changed: Vec<_> = book
+            .account
+            .invoices
+            .iter()
+            .filter(|(id, record)| book.invoices.get(id).map(|row| &row.record) != Some(record))
+            .map(|(id, record)| InvoiceRow {
+                stripe_customer_id: account.clone(),
+                stripe_invoice_id: id.clone(),
+                record: record.clone(),
+            })
+            .collect();
+        for row in changed {
+            let id = row.stripe_invoice_id.clone();
+            let Some(book) = self.books.get_mut(account) else {
+                return;
+            };
+            let details = diff::of(book.invoices.get(&id), &row);
+            book.invoices.insert(id.clone(), row);
+            self.changed_invoices.insert((account.clone(), id.clone()));
+            self.draft("invoice.changed", id.as_str(), details, cause);
+        }
+    }
+
+    /// What follows for a customer: the views of all subscriptions bound to them, and their row.
+    fn settle_owner(&mut self, owner: &CustomerId, cause: Cause<'_>) {
+        let accounts: Vec<StripeCustomerId> = self
+            .books
+            .values()
+            .filter(|book| book.account.owner() == *owner)
+            .map(|book| book.account.id.clone())
+            .collect();
+        for account in &accounts {
+            self.settle_subscriptions(account, cause);
+        }
+        let views = accounts
+            .iter()
+            .filter_map(|account| self.books.get(account))
+            .flat_map(|book| book.subscriptions.iter().map(|(id, row)| (id, &row.view)));
+        let entitlement = Entitlement::of(views, self.policy);
+        self.show(owner, entitlement, cause);
+    }
+
+    fn settle_subscriptions(&mut self, account: &StripeCustomerId, cause: Cause<'_>) {
+        let Some(book) = self.books.get(account) else {
+            return;
+        };
+        for (id, view) in book.account.views(self.policy, cause.now) {
+            let Some(book) = self.books.get_mut(account) else {
+                return;
+            };
+            let Some(record) = book.account.subscriptions.get(&id).cloned() else {
+                continue;
+            };
+            let row = SubscriptionRow {
+                stripe_customer_id: account.clone(),
+                stripe_subscription_id: id.clone(),
+                record,
+                view,
+            };
+            let before = book.subscriptions.get(&id);
+            if before == Some(&row) {
+                continue;
+            }
+            let details = diff::of(before, &row);
+            let prices_changed = before.map(|before| &before.view.prices) != Some(&row.view.prices);
+            let unknown_price = row
+                .view
+                .prices
+                .iter()
+                .any(|price| self.policy.catalogue.tier_of(price).is_none());
+            book.subscriptions.insert(id.clone(), row);
+            self.changed_subscriptions
+                .insert((account.clone(), id.clone()));
+            self.draft("subscription.changed", id.as_str(), details, cause);
+            if prices_changed && unknown_price {
+                let notice = Notice {
+                    alert: Alert::PriceUnknown,
+                    subject: id.to_string(),
+                    now: cause.now,
+                };
+                self.notices.push(notice);
+            }
+        }
+    }
+
+    /// Sees to it that a customer's mirror row shows an entitlement.
+    pub(super) fn show(
+        &mut self,
+        customer: &CustomerId,
+        entitlement: Entitlement,
+        cause: Cause<'_>,
+    ) {
+        let before = self.mirrors.get(customer);
+        let kept = before.map(|before| before.updated_at);
+        let unchanged = |state: &MirrorState| Some(state.row()) == before.map(MirrorState::row);
+        let same_version = kept
+            .map(|kept| MirrorState::new(customer.clone(), entitlement.clone(), kept))
+            .filter(unchanged);
+        if same_version
+            .as_ref()
+            .is_some_and(|state| Some(state) == before)
+        {
+            return;
+        }
+        let state = match same_version {
+            Some(state) => state,
+            None => {
+                let version = MirrorTime::mint(kept, cause.now);
+                let state = MirrorState::new(customer.clone(), entitlement, version);
+                let details = diff::of(before, &state);
+                let due_at = MirrorTime::from_timestamp(cause.now);
+                self.dirty.insert(customer.clone(), due_at);
+                self.draft("mirror.changed", customer.as_str(), details, cause);
+                state
+            }
+        };
+        self.changed_mirrors.insert(customer.clone());
+        self.mirrors.insert(customer.clone(), state);
+    }
+}

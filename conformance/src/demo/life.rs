@@ -1,0 +1,137 @@
+//! One customer's life, told by fixture files with a configured price.
+//!
+//! It happens on a test clock that starts three hours ago and ends within the day: the server refuses events from
+//! further ahead than that, so the plan is paid by the day.
+
+use anyhow::Context;
+use billing_core::id::CustomerId;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::hands::Hands;
+use super::report::{Differences, show_row, table};
+use super::system::{System, scenario};
+use super::triggers::delivered;
+
+/// The customer's id at the seller's.
+pub(super) const CUSTOMER: &str = "jenny-17";
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+/// A step of the life: the file, the mirror row and the gate's answer that it must lead to, and what happens.
+const STEPS: [(&str, &str, &str, &str); 6] = [
+    ("signed_up", "free/none", "402", "signs up: no plan yet"),
+    (
+        "subscribed",
+        "pro/active",
+        "200",
+        "subscribes to pro, paid by the day",
+    ),
+    (
+        "payment_failed",
+        "pro/active",
+        "200",
+        "renewal fails: in grace",
+    ),
+    (
+        "second_failure",
+        "pro/past_due",
+        "402",
+        "the retry fails too: grace ends",
+    ),
+    ("paid", "pro/active", "200", "pays with another card"),
+    ("cancelled", "free/canceled", "402", "cancels"),
+];
+
+pub(super) async fn show(
+    system: &System,
+    hands: &Hands,
+    differences: &mut Differences,
+) -> anyhow::Result<()> {
+    println!(
+        "One customer's life, from conformance/scenarios/life, with the price that pro is sold at:"
+    );
+    let mut table = table(&[
+        "what happens",
+        "delivered: outcome",
+        "mirror row",
+        "paid or in grace until",
+        "GET /reports",
+    ]);
+    let customer = CustomerId::parse(CUSTOMER)?;
+    system.register(&customer).await?;
+    let life = Life {
+        starts_at: Timestamp::now().as_second() - 3 * HOUR,
+        price: system.price_pro.clone(),
+    };
+    for (step, row, answer, what) in STEPS {
+        let before = system.stripe.deliveries().len();
+        let variables = life.variables(system)?;
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        hands
+            .fixtures(&scenario(&format!("life/{step}.json")), &variables)
+            .await
+            .with_context(|| format!("step {step}"))?;
+        let deliveries = system.settle(before).await?;
+        let mirror_row = system.mirror_row(&customer).await?;
+        let until = mirror_row.as_ref().and_then(|row| row.current_period_end);
+        let gate = system.ask_gate(Some(&customer)).await?;
+        table.add_row([
+            what.to_owned(),
+            delivered(&deliveries),
+            differences.check(step, "the mirror row", &show_row(mirror_row.as_ref()), row),
+            until.map_or_else(String::new, |until| {
+                until.timestamp().strftime("%Y-%m-%d %H:%M").to_string()
+            }),
+            differences.check(step, "the gate's answer", &gate, answer),
+        ]);
+    }
+    println!("{table}\n");
+    Ok(())
+}
+
+/// What the fixture files are told.
+struct Life {
+    starts_at: i64,
+    price: String,
+}
+
+impl Life {
+    /// The variables of the files: times and the price from us, ids as the simulator gave them so far.
+    fn variables(&self, system: &System) -> anyhow::Result<Vec<(&'static str, String)>> {
+        // A renewal's invoice stays a draft for an hour; a failed payment is tried again an hour later.
+        let renewal_fails_at = self.starts_at + DAY + HOUR + 60;
+        let mut variables = vec![
+            ("LIFE_CUSTOMER_ID", CUSTOMER.to_owned()),
+            ("LIFE_PRICE", self.price.clone()),
+            ("LIFE_STARTS_AT", self.starts_at.to_string()),
+            ("LIFE_RENEWAL_FAILS_AT", renewal_fails_at.to_string()),
+            ("LIFE_RETRY_FAILS_AT", (renewal_fails_at + HOUR).to_string()),
+        ];
+        let events = system.stripe.events();
+        let objects = events
+            .iter()
+            .rev()
+            .map(|event| &event.body["data"]["object"]);
+        let ours = |object: &&Value| object["metadata"]["queue_customer_id"] == CUSTOMER;
+        let Some(customer) = objects
+            .clone()
+            .find(|object| object["object"] == "customer" && ours(object))
+        else {
+            return Ok(variables);
+        };
+        let of =
+            |object: &Value, field: &str| object[field].as_str().unwrap_or_default().to_owned();
+        variables.push(("LIFE_CUSTOMER", of(customer, "id")));
+        variables.push(("LIFE_CLOCK", of(customer, "test_clock")));
+        let mut theirs = objects.filter(|object| object["customer"] == customer["id"]);
+        if let Some(subscription) = theirs.find(|object| object["object"] == "subscription") {
+            variables.push(("LIFE_SUBSCRIPTION", of(subscription, "id")));
+        }
+        Ok(variables)
+    }
+}

@@ -1,0 +1,253 @@
+//! The parts of the system, started and connected.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use billing_core::id::CustomerId;
+use billing_core::mirror::{MirrorReader, MirrorRow, SqliteMirror};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::hands::Hands;
+use super::program::Program;
+use crate::driver::FixtureRunner;
+use crate::simulator::{Delivery, Endpoint, Simulator, SimulatorConfig};
+
+const WEBHOOK_SECRET: &str = "whsec_of_the_demonstration";
+const INTERNAL_TOKEN: &str = "token-of-the-demonstration";
+const HOUR: u64 = 3600;
+/// How long the parts may take to agree.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The whole system.
+pub(super) struct System {
+    pub(super) stripe: Simulator,
+    pub(super) queue: Program,
+    pub(super) app: Program,
+    pub(super) price_pro: String,
+    mirror: SqliteMirror,
+    client: reqwest::Client,
+    folder: TempDir,
+    queue_binary: PathBuf,
+    queue_environment: Vec<(&'static str, String)>,
+}
+
+impl System {
+    pub(super) async fn start(bin_dir: &Path) -> anyhow::Result<Self> {
+        let bin_dir = bin_dir
+            .canonicalize()
+            .with_context(|| format!("{} is not there", bin_dir.display()))?;
+        let folder = tempfile::Builder::new().prefix("billing-demo-").tempdir()?;
+        // A retry an hour after the failure: the life must fit into the day that Queue lets events be ahead.
+        let config = SimulatorConfig {
+            retry_after_seconds: vec![HOUR; 3],
+            ..SimulatorConfig::default()
+        };
+        let stripe = Simulator::start(config).await?;
+        let prices = FixtureRunner::new(stripe.base_url())?
+            .run_file(scenario("catalogue.json"))
+            .await?;
+        let price = |name| -> anyhow::Result<String> {
+            Ok(prices.response(name)?["id"]
+                .as_str()
+                .context("a price without an id")?
+                .to_owned())
+        };
+        let (price_pro, price_pro_plus) = (price("pro")?, price("pro_plus")?);
+
+        // The gated service owns the mirror's table, as a service of one's own would.
+        let mirror_url = sqlite_url(folder.path(), "app.db");
+        let mirror = SqliteMirror::open(&mirror_url).await?;
+        mirror.migrate().await?;
+
+        let queue_environment = vec![
+            ("FLAG_QUEUE_BILLING", "true".to_owned()),
+            ("DATABASE_URL", sqlite_url(folder.path(), "queue.db")),
+            ("MIRROR_DATABASE_URL", mirror_url.clone()),
+            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("STRIPE_LIVEMODE", "false".to_owned()),
+            ("STRIPE_PRICE_ID_PRO", price_pro.clone()),
+            ("STRIPE_PRICE_ID_PRO_PLUS", price_pro_plus),
+            ("QUEUE_INTERNAL_TOKEN", INTERNAL_TOKEN.to_owned()),
+            // A key for a demonstration: a real one comes from `openssl rand -hex 32`.
+            ("BILLING_AUDIT_KEY", "d3".repeat(31) + "04"),
+            ("HOST", "127.0.0.1".to_owned()),
+            ("PORT", "0".to_owned()),
+        ];
+        let queue_binary = bin_dir.join("queue-server");
+        let environment: Vec<_> = queue_environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let queue = Program::start(
+            "queue-server",
+            &queue_binary,
+            &["serve"],
+            &environment,
+            folder.path(),
+        )
+        .await?;
+        let environment = [("MIRROR_DATABASE_URL", mirror_url.as_str()), ("PORT", "0")];
+        let example = bin_dir.join("examples").join("gated_service");
+        let app =
+            Program::start("gated-service", &example, &[], &environment, folder.path()).await?;
+
+        stripe.add_endpoint(Endpoint::new(
+            format!("{}/api/v1/billing/webhook", queue.url()),
+            WEBHOOK_SECRET,
+        ));
+        let client = reqwest::Client::new();
+        Ok(Self {
+            stripe,
+            queue,
+            app,
+            price_pro,
+            mirror,
+            client,
+            folder,
+            queue_binary,
+            queue_environment,
+        })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Leaves the folder with databases and logs when the demonstration ends.
+    pub(super) fn keep_folder(&self) {
+        // `TempDir::keep` would take the folder from us while programs still write to it.
+        let marker = self.folder.path().join("KEPT");
+        let _ = std::fs::write(marker, "");
+    }
+
+    /// Waits until everything that was sent is delivered, committed, and in the mirror; gives the deliveries since.
+    pub(super) async fn settle(&self, deliveries_before: usize) -> anyhow::Result<Vec<Delivery>> {
+        let settled = tokio::time::timeout(PATIENCE, self.stripe.settled()).await;
+        settled.context("the server did not take every event")?;
+        let began = Instant::now();
+        loop {
+            let metrics = self
+                .client
+                .get(format!("{}/metrics", self.queue.url()))
+                .send()
+                .await?
+                .text()
+                .await?;
+            if metrics
+                .lines()
+                .any(|line| line == "billing_mirror_waiting 0")
+            {
+                return Ok(self.stripe.deliveries().split_off(deliveries_before));
+            }
+            ensure!(began.elapsed() < PATIENCE, "rows still wait for the mirror");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The customer's row in the mirror.
+    pub(super) async fn mirror_row(
+        &self,
+        customer: &CustomerId,
+    ) -> anyhow::Result<Option<MirrorRow>> {
+        Ok(self.mirror.read(customer).await?)
+    }
+
+    /// What the gate answers a customer who asks for the reports.
+    pub(super) async fn ask_gate(&self, customer: Option<&CustomerId>) -> anyhow::Result<String> {
+        let mut request = self.client.get(format!("{}/reports", self.app.url()));
+        if let Some(customer) = customer {
+            request = request.header("x-demo-customer", customer.as_str());
+        }
+        Ok(request.send().await?.status().as_u16().to_string())
+    }
+
+    /// Registers a customer, as a back end does when somebody signs up.
+    pub(super) async fn register(&self, customer: &CustomerId) -> anyhow::Result<()> {
+        let url = format!("{}/api/v1/billing/customers/{customer}", self.queue.url());
+        let response = self
+            .client
+            .put(url)
+            .bearer_auth(INTERNAL_TOKEN)
+            .send()
+            .await?;
+        ensure!(
+            response.status().is_success(),
+            "the server does not register a customer: {}",
+            response.status()
+        );
+        Ok(())
+    }
+
+    /// What to try while everything runs.
+    pub(super) fn print_commands(&self, hands: &Hands) {
+        let (stripe, queue, app) = (self.stripe.base_url(), self.queue.url(), self.app.url());
+        println!("Everything keeps running until ctrl-c. To try:\n");
+        println!("  # the gate, as the customer whose life this was");
+        println!(
+            "  curl -i {app}/reports -H 'x-demo-customer: {}'\n",
+            super::life::CUSTOMER
+        );
+        println!("  # a new customer's subscription to the pro plan, at the simulated Stripe");
+        println!(
+            "  curl {stripe}/v1/customers -u sk_test_demo: -d 'metadata[queue_customer_id]=ada' -d payment_method=pm_card_visa -d 'invoice_settings[default_payment_method]=pm_card_visa'"
+        );
+        println!(
+            "  curl {stripe}/v1/subscriptions -u sk_test_demo: -d customer=CUS_ID_FROM_ABOVE -d 'items[0][price]={}'",
+            self.price_pro
+        );
+        println!("  curl -i {app}/reports -H 'x-demo-customer: ada'\n");
+        if let Hands::Cli { path, .. } = hands {
+            println!("  # any trigger of the Stripe CLI");
+            println!(
+                "  {} trigger invoice.paid --api-base {stripe} --api-key sk_test_demo0000000000000\n",
+                path.display()
+            );
+        }
+        println!("  # how the server does");
+        println!("  curl {queue}/metrics");
+        println!(
+            "  # its databases and logs: {}\n",
+            self.folder.path().display()
+        );
+    }
+
+    /// Stops everything in good order; gives what the verification of the audit chain said.
+    pub(super) async fn stop(self) -> anyhow::Result<String> {
+        self.app.stop().await?;
+        self.queue.stop().await?;
+        self.stripe.shutdown().await;
+        self.mirror.close().await;
+        let verify = Command::new(&self.queue_binary)
+            .args(["audit", "verify"])
+            .envs(
+                self.queue_environment
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str())),
+            )
+            .output()
+            .await?;
+        if self.folder.path().join("KEPT").exists() {
+            let _ = self.folder.keep();
+        }
+        if !verify.status.success() {
+            bail!(
+                "the audit chain does not verify: {}",
+                String::from_utf8_lossy(&verify.stderr)
+            );
+        }
+        Ok(String::from_utf8_lossy(&verify.stdout).trim().to_owned())
+    }
+}
+
+/// A scenario file of this crate.
+pub(super) fn scenario(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scenarios")
+        .join(name)
+}
+
+fn sqlite_url(folder: &Path, name: &str) -> String {
+    format!("sqlite://{}", folder.join(name).display())
+}

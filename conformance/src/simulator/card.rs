@@ -1,0 +1,138 @@
+//! Stripe's test cards: the magic payment method ids, tokens and numbers, and how each behaves.
+
+/// Why a charge was declined.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Decline {
+    pub(super) code: &'static str,
+    pub(super) decline_code: &'static str,
+    pub(super) message: &'static str,
+}
+
+const GENERIC: Decline = Decline {
+    code: "card_declined",
+    decline_code: "generic_decline",
+    message: "Your card was declined.",
+};
+const INSUFFICIENT_FUNDS: Decline = Decline {
+    code: "card_declined",
+    decline_code: "insufficient_funds",
+    message: "Your card has insufficient funds.",
+};
+
+/// What a test card does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Behaviour {
+    Pays,
+    /// Attaches to a customer, and is declined when charged.
+    FailsOnCharge,
+    /// Is declined already when it is attached.
+    Declined(&'static Decline),
+}
+
+/// A test card of Stripe's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct TestCard {
+    payment_method: &'static str,
+    token: &'static str,
+    number: &'static str,
+    pub(super) brand: &'static str,
+    behaviour: Behaviour,
+}
+
+const CARDS: &[TestCard] = &[
+    TestCard::new(
+        "pm_card_visa",
+        "tok_visa",
+        "4242424242424242",
+        "visa",
+        Behaviour::Pays,
+    ),
+    TestCard::new(
+        "pm_card_mastercard",
+        "tok_mastercard",
+        "5555555555554444",
+        "mastercard",
+        Behaviour::Pays,
+    ),
+    TestCard::new(
+        "pm_card_chargeCustomerFail",
+        "tok_chargeCustomerFail",
+        "4000000000000341",
+        "visa",
+        Behaviour::FailsOnCharge,
+    ),
+    TestCard::new(
+        "pm_card_visa_chargeDeclined",
+        "tok_visa_chargeDeclined",
+        "4000000000000002",
+        "visa",
+        Behaviour::Declined(&GENERIC),
+    ),
+    TestCard::new(
+        "pm_card_chargeDeclined",
+        "tok_chargeDeclined",
+        "4000000000000002",
+        "visa",
+        Behaviour::Declined(&GENERIC),
+    ),
+    TestCard::new(
+        "pm_card_visa_chargeDeclinedInsufficientFunds",
+        "tok_visa_chargeDeclinedInsufficientFunds",
+        "4000000000009995",
+        "visa",
+        Behaviour::Declined(&INSUFFICIENT_FUNDS),
+    ),
+];
+
+impl TestCard {
+    const fn new(
+        payment_method: &'static str,
+        token: &'static str,
+        number: &'static str,
+        brand: &'static str,
+        behaviour: Behaviour,
+    ) -> Self {
+        Self {
+            payment_method,
+            token,
+            number,
+            brand,
+            behaviour,
+        }
+    }
+
+    /// The card behind a magic id such as `pm_card_visa`.
+    pub(super) fn by_payment_method(id: &str) -> Option<Self> {
+        CARDS.iter().find(|card| card.payment_method == id).copied()
+    }
+
+    pub(super) fn by_token(token: &str) -> Option<Self> {
+        CARDS.iter().find(|card| card.token == token).copied()
+    }
+
+    pub(super) fn by_number(number: &str) -> Option<Self> {
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+        CARDS.iter().find(|card| card.number == digits).copied()
+    }
+
+    pub(super) fn last4(&self) -> &'static str {
+        &self.number[self.number.len() - 4..]
+    }
+
+    /// What attaching this card to a customer comes to.
+    pub(super) fn attach(&self) -> Result<(), Decline> {
+        match self.behaviour {
+            Behaviour::Declined(decline) => Err(decline.clone()),
+            Behaviour::Pays | Behaviour::FailsOnCharge => Ok(()),
+        }
+    }
+
+    /// What charging this card comes to.
+    pub(super) fn charge(&self) -> Result<(), Decline> {
+        match self.behaviour {
+            Behaviour::Pays => Ok(()),
+            Behaviour::FailsOnCharge => Err(GENERIC),
+            Behaviour::Declined(decline) => Err(decline.clone()),
+        }
+    }
+}

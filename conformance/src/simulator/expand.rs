@@ -1,0 +1,73 @@
+//! `expand[]`: puts whole objects where the response has their ids.
+
+use serde_json::Value;
+
+use super::error::ApiError;
+use super::object::Object;
+use super::shape::Shape;
+use super::shelf::Shelf;
+use super::world::World;
+
+/// Stripe follows at most four steps.
+const MAX_DEPTH: usize = 4;
+
+/// Expands every path, such as `latest_invoice.payment_intent` or `data.customer`.
+pub(super) fn expand(
+    world: &World,
+    response: &mut Value,
+    paths: &[String],
+    shape: Shape,
+) -> Result<(), ApiError> {
+    for path in paths {
+        let steps: Vec<&str> = path.split('.').collect();
+        if steps.len() > MAX_DEPTH || !follow(world, response, &steps, shape) {
+            let message = format!("This property cannot be expanded ({path}).");
+            return Err(ApiError::refused(message).in_param("expand"));
+        }
+    }
+    Ok(())
+}
+
+/// False when the response has no such property.
+fn follow(world: &World, value: &mut Value, steps: &[&str], shape: Shape) -> bool {
+    if let Value::Array(elements) = value {
+        return elements
+            .iter_mut()
+            .all(|element| follow(world, element, steps, shape));
+    }
+    let [step, rest @ ..] = steps else {
+        return true;
+    };
+    if value.is_null() {
+        return true;
+    }
+    let Some(property) = value.get_mut(*step) else {
+        return false;
+    };
+    if let Some(object) = property
+        .as_str()
+        .and_then(|id| world.render_by_id(id, shape))
+    {
+        *property = object;
+    }
+    follow(world, property, rest, shape)
+}
+
+impl World {
+    fn render_by_id(&self, id: &str, shape: Shape) -> Option<Value> {
+        fn from<T: Object>(shelf: &Shelf<T>, id: &str, shape: Shape) -> Option<Value> {
+            shelf.find(id).ok().map(|object| object.render(shape))
+        }
+        match id.split_once('_')?.0 {
+            "cus" => from(&self.customers, id, shape),
+            "clock" => from(&self.clocks, id, shape),
+            "in" => from(&self.invoices, id, shape),
+            "pi" => from(&self.payment_intents, id, shape),
+            "pm" => from(&self.payment_methods, id, shape),
+            "price" => from(&self.prices, id, shape),
+            "prod" => from(&self.products, id, shape),
+            "sub" => from(&self.subscriptions, id, shape),
+            _ => None,
+        }
+    }
+}

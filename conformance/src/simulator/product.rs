@@ -1,0 +1,100 @@
+//! Products.
+
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::error::ApiError;
+use super::form::Metadata;
+use super::object::Object;
+use super::shape::Shape;
+use super::shelf::Shelf;
+use super::world::World;
+
+#[derive(Clone, Debug)]
+pub(super) struct Product {
+    id: String,
+    created: i64,
+    updated: i64,
+    active: bool,
+    name: String,
+    description: Option<String>,
+    metadata: Metadata,
+}
+
+impl Object for Product {
+    const NOUN: &'static str = "product";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn clock(&self) -> Option<&str> {
+        None
+    }
+
+    fn customer(&self) -> Option<&str> {
+        None
+    }
+
+    fn shelf(world: &mut World) -> &mut Shelf<Self> {
+        &mut world.products
+    }
+
+    fn render(&self, _: Shape) -> Value {
+        json!({
+            "id": self.id,
+            "object": "product",
+            "active": self.active,
+            "created": self.created,
+            "default_price": null,
+            "description": self.description,
+            "images": [],
+            "livemode": false,
+            "marketing_features": [],
+            "metadata": self.metadata,
+            "name": self.name,
+            "package_dimensions": null,
+            "shippable": null,
+            "statement_descriptor": null,
+            "tax_code": null,
+            "type": "service",
+            "unit_label": null,
+            "updated": self.updated,
+            "url": null,
+        })
+    }
+}
+
+/// `POST /v1/products`
+pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
+    let params = &call.params;
+    if params.has("id") || params.has("default_price_data") {
+        return Err(ApiError::not_simulated(
+            "products with a chosen id or default_price_data",
+        ));
+    }
+    let name = params.required("name")?.to_owned();
+    let product = make(world, name, |product| {
+        params.merge_text("description", &mut product.description);
+        params.merge_metadata(&mut product.metadata);
+    });
+    Ok(product.render(call.shape))
+}
+
+/// Puts a new product on the shelf and announces it.
+pub(super) fn make(world: &mut World, name: String, fill: impl FnOnce(&mut Product)) -> Product {
+    let now = world.now(None);
+    let mut product = Product {
+        id: world.ids.make("prod_"),
+        created: now,
+        updated: now,
+        active: true,
+        name,
+        description: None,
+        metadata: Metadata::new(),
+    };
+    fill(&mut product);
+    world.products.put(product.clone());
+    world.announce("product.created", &product);
+    product
+}

@@ -1,0 +1,206 @@
+//! The pinned programs that tests drive, fetched into the build folder.
+//!
+//! 1. A tool is fetched with its own client (npm, pip), as that is set up on the machine, and checked against the
+//!    digests in the committed lock files.
+//! 2. An installation is marked with the pins it was made from, last of all: one that was cut short, or whose pins have
+//!    changed, is made anew.
+//! 3. One process installs at a time; others wait.
+//! 4. A variable that is set already wins: a machine without network can bring its own tool.
+
+mod python;
+mod stripe_cli;
+
+use std::{
+    env,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{step::Steps, workspace::Workspace};
+
+const STRIPE_CLI_BIN: &str = "STRIPE_CLI_BIN";
+const CONFORMANCE_PYTHON: &str = "CONFORMANCE_PYTHON";
+
+/// How hard to try for a tool that the caller can do without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// The caller fails without the tool.
+    Full,
+    /// The caller goes on without it: don't keep a developer waiting on a dead network.
+    Short,
+}
+
+/// Where the tools are, and what the programs that use them are told.
+pub(crate) struct Tools {
+    stripe_cli: Option<PathBuf>,
+    python: Option<PathBuf>,
+}
+
+impl Tools {
+    /// All of them, for tests: one that is missing is an error, not a test skipped in silence.
+    pub(crate) fn fetch(workspace: &Workspace, steps: &mut Steps) -> Result<Self> {
+        let stripe_cli = steps.run(
+            "get the Stripe CLI",
+            "tests drive the simulator with the official one, pinned; about 11 MB, once",
+            || {
+                provided(STRIPE_CLI_BIN, || {
+                    stripe_cli::install(workspace, Patience::Full)
+                })
+            },
+        )?;
+        let python = steps.run(
+            "get Stripe's Python client",
+            "tests call the simulator with the official one, pinned, in an environment of its own; 3 MB, once",
+            || provided(CONFORMANCE_PYTHON, || python::install(workspace)),
+        )?;
+        Ok(Self {
+            stripe_cli: Some(stripe_cli),
+            python: Some(python),
+        })
+    }
+
+    /// What can be had of what the demonstration uses. Says so when that is nothing.
+    pub(crate) fn fetch_for_demo(workspace: &Workspace, steps: &mut Steps) -> Self {
+        let stripe_cli = steps.run(
+            "get the Stripe CLI",
+            "the demonstration can be driven by the official one; about 11 MB, once",
+            || {
+                provided(STRIPE_CLI_BIN, || {
+                    stripe_cli::install(workspace, Patience::Short)
+                })
+            },
+        );
+        let stripe_cli = stripe_cli
+            .inspect_err(|error| {
+                // Not the whole of npm's account: nothing is wrong that the developer has to mend.
+                for line in format!("{error:#}").lines().take(2) {
+                    eprintln!("    {line}");
+                }
+                eprintln!(
+                    "    Going on without it: the simulator's own driver will make the same calls."
+                );
+            })
+            .ok();
+        Self {
+            stripe_cli,
+            python: None,
+        }
+    }
+
+    /// Tells a program where the tools and the workspace's own programs are.
+    pub(crate) fn export(&self, workspace: &Workspace, command: &mut Command) {
+        // A variable that leads nowhere was told of already: the program must not stumble over it again.
+        command
+            .env_remove(STRIPE_CLI_BIN)
+            .envs(self.variables(workspace));
+    }
+
+    fn variables(&self, workspace: &Workspace) -> Vec<(&'static str, PathBuf)> {
+        let mut variables = vec![("BILLING_BIN_DIR", workspace.bin_dir())];
+        variables.extend(self.stripe_cli.clone().map(|path| (STRIPE_CLI_BIN, path)));
+        variables.extend(self.python.clone().map(|path| (CONFORMANCE_PYTHON, path)));
+        // The CLI reports its use to Stripe unless told not to. A test talks to nobody.
+        variables.push(("STRIPE_CLI_TELEMETRY_OPTOUT", PathBuf::from("true")));
+        variables
+    }
+}
+
+/// The `tools` command: fetches and prints, for a shell to evaluate.
+pub(crate) fn print(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    let tools = Tools::fetch(workspace, steps)?;
+    for (name, value) in tools.variables(workspace) {
+        println!(
+            "export {name}='{}'",
+            value.display().to_string().replace('\'', r"'\''")
+        );
+    }
+    Ok(())
+}
+
+/// The program that the variable names, or else the one that `install` brings.
+fn provided(variable: &str, install: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
+    let Some(path) = env::var_os(variable)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+    else {
+        return install();
+    };
+    ensure!(
+        path.is_file(),
+        "{variable} is set to {}, which is not there",
+        path.display()
+    );
+    eprintln!("    {variable} is set: using {}", path.display());
+    Ok(path)
+}
+
+/// One tool's folder, filled by at most one process at a time.
+struct Installation {
+    folder: PathBuf,
+    pins: String,
+    /// Held until dropped; the operating system lets go of it even when xtask is killed.
+    _lock: File,
+}
+
+impl Installation {
+    /// Waits for the folder. `pins` is everything that the installation depends on.
+    fn open(workspace: &Workspace, name: &str, pins: &[&str]) -> Result<Self> {
+        let tools = workspace.tools_dir();
+        fs::create_dir_all(&tools).with_context(|| format!("can't make {}", tools.display()))?;
+        let lock_path = tools.join(format!("{name}.lock"));
+        let lock = File::create(&lock_path)
+            .with_context(|| format!("can't write {}", lock_path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                eprintln!("    waiting for another xtask that is fetching it");
+                lock.lock()
+                    .with_context(|| format!("can't lock {}", lock_path.display()))?;
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("can't lock {}", lock_path.display()));
+            }
+        }
+        let folder = tools.join(name);
+        // A virtual environment has its own place written into it: a build folder that was moved needs another.
+        let pins = format!("{}\n{}", folder.display(), pins.join("\n"));
+        Ok(Self {
+            folder,
+            pins,
+            _lock: lock,
+        })
+    }
+
+    /// The program at `path` in the folder, after `fill` where what is there is not what the pins say.
+    fn program(&self, path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let program = self.folder.join(path);
+        let stamp = self.folder.join("installed-from");
+        let current = fs::read_to_string(&stamp).is_ok_and(|pins| pins == self.pins);
+        if !current || !program.is_file() {
+            if self.folder.exists() {
+                fs::remove_dir_all(&self.folder)
+                    .with_context(|| format!("can't remove {}", self.folder.display()))?;
+            }
+            fs::create_dir_all(&self.folder)
+                .with_context(|| format!("can't make {}", self.folder.display()))?;
+            fill(&self.folder)?;
+            ensure!(
+                program.is_file(),
+                "the installation went well but brought no {}",
+                program.display()
+            );
+            fs::write(&stamp, &self.pins)
+                .with_context(|| format!("can't write {}", stamp.display()))?;
+        }
+        eprintln!("    {}", program.display());
+        Ok(program)
+    }
+}
+
+/// Reads one of the committed files that pin a tool.
+fn pin(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
+}

@@ -1,0 +1,99 @@
+//! The folders that everything else works in.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+/// Where the workspace, its build folder and its cargo are.
+pub(crate) struct Workspace {
+    cargo: PathBuf,
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo, which alone knows what `CARGO_TARGET_DIR` and the configuration files make of the build folder.
+    pub(crate) fn locate() -> Result<Self> {
+        let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+        let mut metadata = cargo_command(&cargo);
+        metadata.args(["metadata", "--no-deps", "--format-version=1", "--locked"]);
+        let metadata = process::capture(&mut metadata, &process::CARGO)?;
+        let metadata: serde_json::Value =
+            serde_json::from_str(&metadata).context("cargo metadata did not print JSON")?;
+        let folder = |key: &str| {
+            let value = metadata[key]
+                .as_str()
+                .with_context(|| format!("cargo metadata names no {key}"))?;
+            anyhow::Ok(PathBuf::from(value))
+        };
+        Ok(Self {
+            root: folder("workspace_root")?,
+            target: folder("target_directory")?,
+            cargo,
+        })
+    }
+
+    /// The folder of the workspace's `Cargo.toml`.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder that the programs of a debug build land in; examples are in `examples` below it.
+    pub(crate) fn bin_dir(&self) -> PathBuf {
+        self.target.join("debug")
+    }
+
+    /// The folder that fetched tools are kept in. Inside the build folder, so that `cargo clean` removes them too.
+    pub(crate) fn tools_dir(&self) -> PathBuf {
+        self.target.join("tools")
+    }
+
+    /// The committed files that pin the tools.
+    pub(crate) fn pins_dir(&self) -> PathBuf {
+        self.root.join("conformance/xtask/tools")
+    }
+
+    /// A call of cargo in the workspace's root.
+    pub(crate) fn cargo<I, S>(&self, args: I) -> Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = cargo_command(&self.cargo);
+        command.args(args).current_dir(&self.root);
+        command
+    }
+}
+
+/// A call of cargo as if from a shell.
+///
+/// `cargo run` tells its child which package it is. A build script that watches such a variable (ring's does) would see
+/// another value under xtask than in a plain `cargo build`, and half the tree would be compiled again at each change
+/// between the two.
+fn cargo_command(cargo: &Path) -> Command {
+    let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os() {
+        let own = name.to_str().is_some_and(|name| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+                || [
+                    "CARGO",
+                    "CARGO_CRATE_NAME",
+                    "CARGO_PRIMARY_PACKAGE",
+                    "OUT_DIR",
+                ]
+                .contains(&name)
+        });
+        if own {
+            command.env_remove(name);
+        }
+    }
+    command
+}

@@ -1,0 +1,153 @@
+//! Configuration, as an operator meets it.
+
+use crate::support::Installation;
+
+#[tokio::test]
+async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
+    let installation = Installation::new()
+        .with("STRIPE_WEBHOOK_SECRET", "whsec_")
+        .with("BILLING_AUDIT_KEY", "leaked-audit-key")
+        .with("QUEUE_INTERNAL_TOKEN", "leaked")
+        .with("PORT", "leaked-port")
+        .with("HOST", "leaked-host")
+        .with("DATABASE_URL", "mysql://leaked:leaked@db")
+        .with("STRIPE_PRICE_ID_PRO", "prod_leaked")
+        .with("GRACE_PERIOD_DAYS", "0")
+        .with("GRACE_FAILED_ATTEMPTS", "-1")
+        .with("WEBHOOK_TOLERANCE_SECONDS", "0")
+        .with("PAUSE_COLLECTION_CLOSES", "maybe-leaked")
+        .with("STRIPE_LIVEMODE", "leaked")
+        .with("STRIPE_ACCOUNT", "leaked")
+        .without("STRIPE_PRICE_ID_PRO_PLUS");
+    let output = installation.run(&["serve"]).await;
+    assert_eq!(output.status.code(), Some(78));
+    let told = String::from_utf8(output.stderr).unwrap();
+    for variable in [
+        "STRIPE_WEBHOOK_SECRET",
+        "BILLING_AUDIT_KEY",
+        "QUEUE_INTERNAL_TOKEN",
+        "PORT",
+        "HOST",
+        "DATABASE_URL",
+        "STRIPE_PRICE_ID_PRO",
+        "STRIPE_PRICE_ID_PRO_PLUS",
+        "GRACE_PERIOD_DAYS",
+        "GRACE_FAILED_ATTEMPTS",
+        "WEBHOOK_TOLERANCE_SECONDS",
+        "PAUSE_COLLECTION_CLOSES",
+        "STRIPE_LIVEMODE",
+        "STRIPE_ACCOUNT",
+    ] {
+        let lines = told
+            .lines()
+            .filter(|line| line.starts_with(&format!("queue-server: {variable} ")));
+        assert_eq!(lines.count(), 1, "{variable} in\n{told}");
+    }
+    assert!(
+        !told.contains("leaked") && !told.contains("whsec_,"),
+        "{told}"
+    );
+    assert!(!installation.path("queue.db").exists());
+}
+
+#[tokio::test]
+async fn no_weak_webhook_secret_starts_a_server() {
+    for secret in [
+        "",
+        " ",
+        "whsec_",
+        " whsec_ ",
+        "whsec_good,",
+        "whsec_good,whsec_",
+        ",",
+    ] {
+        let output = Installation::new()
+            .with("STRIPE_WEBHOOK_SECRET", secret)
+            .run(&["serve"])
+            .await;
+        assert_eq!(output.status.code(), Some(78), "{secret:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_price_that_buys_two_plans_is_refused() {
+    let output = Installation::new()
+        .with("STRIPE_PRICE_ID_PRO_PLUS", "price_pro")
+        .run(&["serve"])
+        .await;
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("STRIPE_PRICE_ID_PRO_PLUS")
+    );
+}
+
+#[tokio::test]
+async fn another_audit_key_does_not_continue_the_chain() {
+    let installation = Installation::new();
+    let server = installation.serve().await;
+    server
+        .outcome(&crate::support::customer_created(
+            "evt_1", "cus_1", "user-1",
+        ))
+        .await;
+    server.kill().await;
+    let installation = installation.with("BILLING_AUDIT_KEY", &("0e".repeat(31) + "aa"));
+    let output = installation.run(&["serve"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("BILLING_AUDIT_KEY")
+    );
+}
+
+#[tokio::test]
+async fn help_teaches_and_migrate_says_what_it_did() {
+    let installation = Installation::new();
+    let help = String::from_utf8(installation.run(&["--help"]).await.stdout).unwrap();
+    for word in [
+        "serve",
+        "migrate",
+        "audit",
+        "STRIPE_WEBHOOK_SECRET",
+        "FLAG_QUEUE_BILLING",
+    ] {
+        assert!(help.contains(word), "{word} in\n{help}");
+    }
+    for _ in 0..2 {
+        let output = installation.run(&["migrate"]).await;
+        assert!(output.status.success());
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            "the database is up to date and verified\n"
+        );
+    }
+}
+
+#[tokio::test]
+async fn four_servers_that_start_at_once_on_no_database_all_serve() {
+    for _ in 0..5 {
+        let installation = Installation::new();
+        let servers = tokio::join!(
+            installation.serve(),
+            installation.serve(),
+            installation.serve(),
+            installation.serve()
+        );
+        let servers = [servers.0, servers.1, servers.2, servers.3];
+        for (number, server) in servers.iter().enumerate() {
+            let id = format!("evt_{number}");
+            let created = crate::support::customer_created(&id, &format!("cus_{number}"), "user-1");
+            assert_eq!(server.outcome(&created).await, "applied");
+        }
+        assert!(
+            installation
+                .run(&["audit", "verify"])
+                .await
+                .status
+                .success()
+        );
+    }
+}

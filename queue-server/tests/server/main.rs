@@ -1,0 +1,17 @@
+//! The running server, from outside: a process of its own for every test, with a database of its
+//! own. Modules mirror the paths.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't go on should panic"
+)]
+
+mod audit;
+mod config;
+mod customers;
+mod kill;
+mod mirror;
+mod probes;
+mod support;
+mod switch;
+mod webhook;

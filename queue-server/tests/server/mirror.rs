@@ -1,0 +1,82 @@
+//! The mirror worker, with a mirror in another service's database (M3).
+
+use billing_core::id::CustomerId;
+use billing_core::mirror::{MirrorReader, MirrorStatus, SqliteMirror};
+
+use crate::support::{Installation, customer_created, eventually, subscription_created};
+
+#[tokio::test]
+async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
+    let installation = Installation::new();
+    let url = format!("sqlite://{}", installation.path("app.db").display());
+    let installation = installation.with("MIRROR_DATABASE_URL", &url);
+    let server = installation.serve().await;
+    server
+        .outcome(&customer_created("evt_1", "cus_1", "user-1"))
+        .await;
+    eventually("the missing table is told", async || {
+        installation.log().contains("mirror_table_missing")
+    })
+    .await;
+    assert!(installation.log().contains("billing.mirror.table_missing"));
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("billing_mirror_waiting 1"), "{metrics}");
+    let made_by_queue = installation
+        .count("select count(*) from sqlite_schema where name = 'billing_subscription_mirror'")
+        .await;
+    assert_eq!(made_by_queue, 0);
+
+    let mirror = SqliteMirror::open(&url).await.unwrap();
+    mirror.migrate().await.unwrap();
+    server
+        .outcome(&subscription_created("evt_2", "cus_1", "active"))
+        .await;
+    let customer = CustomerId::parse("user-1").unwrap();
+    eventually("the row arrives", async || {
+        let row = mirror.read(&customer).await.unwrap();
+        row.is_some_and(|row| row.status == MirrorStatus::Active && row.plan_tier.as_str() == "pro")
+    })
+    .await;
+    eventually("the outbox is empty", async || {
+        server
+            .get("/metrics")
+            .await
+            .text()
+            .await
+            .unwrap()
+            .contains("billing_mirror_waiting 0")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commit_wakes_the_worker_at_once() {
+    let installation = Installation::new();
+    let server = installation.serve().await;
+    let mirror = SqliteMirror::open(&format!(
+        "sqlite://{}",
+        installation.path("queue.db").display()
+    ))
+    .await
+    .unwrap();
+    for number in 0..20 {
+        let customer = format!("user-{number}");
+        let created = customer_created(
+            &format!("evt_{number}"),
+            &format!("cus_{number}"),
+            &customer,
+        );
+        server.outcome(&created).await;
+        let customer = CustomerId::parse(customer).unwrap();
+        eventually("the row arrives", async || {
+            mirror.read(&customer).await.unwrap().is_some()
+        })
+        .await;
+    }
+    assert_eq!(
+        installation
+            .count("select max(attempts) from (select attempts from mirror_outbox union select 0)")
+            .await,
+        0
+    );
+}

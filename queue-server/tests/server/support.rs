@@ -1,0 +1,239 @@
+//! A server in a process of its own, and events to send it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use billing_core::signature::{self, SigningKeys};
+use jiff::Timestamp;
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+pub(crate) const SECRET: &str = "whsec_of_the_tests";
+pub(crate) const TOKEN: &str = "token-of-the-tests";
+pub(crate) const PRICE_PRO: &str = "price_pro";
+const WEBHOOK: &str = "/api/v1/billing/webhook";
+
+/// A folder with a database, and how to run the program on it.
+pub(crate) struct Installation {
+    folder: TempDir,
+    environment: BTreeMap<&'static str, String>,
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) url: String,
+    pub(crate) client: reqwest::Client,
+}
+
+impl Installation {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}", folder.path().join("queue.db").display());
+        let environment = BTreeMap::from([
+            ("DATABASE_URL", database),
+            ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
+            ("QUEUE_INTERNAL_TOKEN", TOKEN.to_owned()),
+            ("BILLING_AUDIT_KEY", "0f".repeat(31) + "aa"),
+            ("STRIPE_PRICE_ID_PRO", PRICE_PRO.to_owned()),
+            ("STRIPE_PRICE_ID_PRO_PLUS", "price_pro_plus".to_owned()),
+            ("FLAG_QUEUE_BILLING", "true".to_owned()),
+            ("HOST", "127.0.0.1".to_owned()),
+            ("PORT", "0".to_owned()),
+        ]);
+        Self {
+            folder,
+            environment,
+        }
+    }
+
+    pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {
+        self.environment.insert(variable, value.to_owned());
+        self
+    }
+
+    pub(crate) fn without(mut self, variable: &'static str) -> Self {
+        self.environment.remove(variable);
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_queue-server"));
+        command
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.folder.path())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().await.unwrap()
+    }
+
+    pub(crate) async fn serve(&self) -> Server {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("server.log"))
+            .unwrap();
+        let mut process = self
+            .command()
+            .arg("serve")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let Ok(Some(line)) = lines.next_line().await else {
+            panic!("the server did not start: {}", self.log());
+        };
+        let url = line.strip_prefix("listening on ").unwrap().to_owned();
+        Server {
+            process,
+            url,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path("server.log")).unwrap_or_default()
+    }
+
+    pub(crate) async fn database(&self) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(self.path("queue.db"));
+        SqlitePool::connect_with(options).await.unwrap()
+    }
+
+    /// One number from the database.
+    pub(crate) async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query)
+            .fetch_one(&self.database().await)
+            .await
+            .unwrap()
+    }
+}
+
+impl Server {
+    /// Sends an event as Stripe does.
+    pub(crate) async fn deliver(&self, event: &Value) -> Response {
+        self.try_deliver(event).await.unwrap()
+    }
+
+    pub(crate) async fn try_deliver(&self, event: &Value) -> reqwest::Result<Response> {
+        let body = event.to_string();
+        let header = sign(body.as_bytes(), Timestamp::now());
+        self.client
+            .post(self.url(WEBHOOK))
+            .header("stripe-signature", header)
+            .body(body)
+            .send()
+            .await
+    }
+
+    /// Sends a body with the headers given.
+    pub(crate) async fn post(
+        &self,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Response {
+        let mut request = self.client.post(self.url(WEBHOOK)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Delivers an event that must be taken, and says what came of it.
+    pub(crate) async fn outcome(&self, event: &Value) -> String {
+        let response = self.deliver(event).await;
+        assert_eq!(response.status(), StatusCode::OK, "{event}");
+        outcome_of(response).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.client.get(self.url(path)).send().await.unwrap()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub(crate) fn process_id(&self) -> String {
+        self.process.id().unwrap().to_string()
+    }
+
+    /// kill -9.
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    pub(crate) async fn terminate(&self) {
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &self.process_id()])
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end of the process, and says its exit code.
+    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
+        let status = tokio::time::timeout(Duration::from_secs(30), self.process.wait()).await;
+        status.expect("the server stops").unwrap().code()
+    }
+}
+
+pub(crate) fn sign(body: &[u8], at: Timestamp) -> String {
+    signature::sign(body, &SigningKeys::parse(SECRET).unwrap(), at)
+}
+
+pub(crate) async fn outcome_of(response: Response) -> String {
+    let body: Value = response.json().await.unwrap();
+    body["outcome"].as_str().unwrap().to_owned()
+}
+
+/// Tries until it holds, for at most ten seconds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "not within ten seconds: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) fn event(id: &str, event_type: &str, object: Value) -> Value {
+    let created = Timestamp::now().as_second();
+    json!({"object": "event", "id": id, "type": event_type, "created": created, "livemode": false,
+           "data": {"object": object}})
+}
+
+pub(crate) fn customer_created(id: &str, customer: &str, queue_customer_id: &str) -> Value {
+    let object = json!({"object": "customer", "id": customer, "email": "jenny@example.com",
+                        "metadata": {"queue_customer_id": queue_customer_id}});
+    event(id, "customer.created", object)
+}
+
+pub(crate) fn subscription_created(id: &str, customer: &str, status: &str) -> Value {
+    let period_end = Timestamp::now().as_second() + 2_592_000;
+    let object = json!({"object": "subscription", "id": format!("sub_of_{customer}"), "customer": customer,
+        "status": status, "items": {"data": [
+            {"price": {"id": PRICE_PRO}, "quantity": 1, "current_period_end": period_end}]}});
+    event(id, "customer.subscription.created", object)
+}

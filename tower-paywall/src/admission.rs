@@ -1,0 +1,137 @@
+//! The one place where a request is let through or refused (P1, P2, P6).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use billing_core::alert::Alert;
+use billing_core::decision::{Decision, DenyReason, Gate, Problem, Protocol};
+use billing_core::id::CustomerId;
+use billing_core::mirror::MirrorError;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response};
+use jiff::Timestamp;
+
+use crate::decision::GateDecision;
+use crate::layer::PaywallLayer;
+use crate::response::{DenialResponse, forbid_storing, render};
+
+/// That something which the host plugged in has panicked. The panic hook has told the rest.
+pub(crate) struct Panicked;
+
+/// Runs something that the host plugged in, whose panic must refuse the request and not end the
+/// connection.
+pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, Panicked> {
+    // Nothing that the closure may have left half done is looked at after a panic.
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_panic| Panicked)
+}
+
+/// A gated request's way through the paywall.
+pub(crate) struct Admission<R, I, D> {
+    pub(crate) layer: Arc<PaywallLayer<R, I, D>>,
+    gate: Arc<Gate>,
+    customer: Option<CustomerId>,
+}
+
+/// What becomes of a request.
+pub(crate) enum Verdict<B> {
+    /// It goes to the handler.
+    Pass(Request<B>, GateDecision),
+    /// It does not.
+    Refuse(Response<Bytes>),
+}
+
+impl<R, I, D: DenialResponse> Admission<R, I, D> {
+    pub(crate) fn new(
+        layer: Arc<PaywallLayer<R, I, D>>,
+        gate: Arc<Gate>,
+        customer: Option<CustomerId>,
+    ) -> Self {
+        Self {
+            layer,
+            gate,
+            customer,
+        }
+    }
+
+    /// Decides, tells of it, and answers where the request may not pass.
+    pub(crate) fn judge<B>(
+        self,
+        decide: impl FnOnce(&Gate, Timestamp) -> Decision,
+        request: Request<B>,
+    ) -> Verdict<B> {
+        let decision = catch_panic(|| {
+            let now = (self.layer.clock)();
+            let decision = decide(&self.gate, now);
+            self.tell(&decision, now);
+            decision
+        });
+        // A clock, a recorder or an alert's sink that panics opens nothing.
+        let decision = decision.unwrap_or(Decision::Unknown(MirrorError::Panicked));
+        let (mut parts, body) = request.into_parts();
+        let content_type = parts.headers.get(CONTENT_TYPE);
+        let protocol = Protocol::of_content_type(content_type.map(|value| value.as_bytes()));
+        let problem = decision.problem(&self.gate, protocol);
+        let tier = self.gate.required_tier().clone();
+        let left = GateDecision::new(decision, self.customer, tier);
+        parts.extensions.insert(left.clone());
+        match problem {
+            Some(problem) if !self.layer.observe => {
+                let mut response = self.layer.refusal(&problem, protocol, &parts);
+                response.extensions_mut().insert(left);
+                Verdict::Refuse(response)
+            }
+            // `None`: allowed.
+            _ => Verdict::Pass(Request::from_parts(parts, body), left),
+        }
+    }
+
+    /// Log, metric and alert. Neither names the path, which may hold what is private.
+    fn tell(&self, decision: &Decision, now: Timestamp) {
+        let code = decision.code();
+        metrics::counter!("paywall_decisions_total", "decision" => code).increment(1);
+        match decision {
+            Decision::Deny(DenyReason::NoRow) => self.layer.alerts.raise(Alert::MissingRow, now),
+            Decision::Unknown(_) => self.layer.alerts.raise(Alert::MirrorUnavailable, now),
+            Decision::Allow(_) | Decision::Deny(_) => {}
+        }
+        if decision.is_allow() {
+            return;
+        }
+        let customer = self.customer.as_ref().map(CustomerId::as_str);
+        let required_tier = self.gate.required_tier().as_str();
+        if self.layer.observe {
+            metrics::counter!("paywall_observed_refusals_total", "decision" => code).increment(1);
+            tracing::warn!(
+                code,
+                customer,
+                required_tier,
+                "the paywall would have refused"
+            );
+        } else if matches!(
+            decision,
+            Decision::Unknown(_) | Decision::Deny(DenyReason::NoRow)
+        ) {
+            tracing::warn!(code, customer, required_tier, "the paywall refused");
+        } else {
+            tracing::debug!(code, customer, required_tier, "the paywall refused");
+        }
+    }
+}
+
+impl<R, I, D: DenialResponse> PaywallLayer<R, I, D> {
+    fn refusal(
+        &self,
+        problem: &Problem,
+        protocol: Protocol,
+        request: &http::request::Parts,
+    ) -> Response<Bytes> {
+        let mut response = match protocol {
+            Protocol::Grpc => render(problem),
+            Protocol::Http => catch_panic(|| self.denial.denial_response(problem, request))
+                .unwrap_or_else(|Panicked| render(problem)),
+        };
+        forbid_storing(&mut response);
+        response
+    }
+}
