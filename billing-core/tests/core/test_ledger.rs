@@ -172,7 +172,7 @@ pub(crate) async fn rows(pool: &SqlitePool, table: &str) -> Vec<Value> {
         .unwrap();
     let fields: Vec<String> = columns
         .iter()
-        .map(|name| format!("'{name}', {name}"))
+        .map(|name| format!("'{name}', iif(typeof({name}) = 'blob', hex({name}), {name})"))
         .collect();
     let statement = format!(
         "select json_object({}) from {table} order by 1",
