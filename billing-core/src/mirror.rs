@@ -4,16 +4,16 @@
 //! row's `updated_at` is minted when it is committed, never taken from Stripe's clock, and orders
 //! every copy of it: applying rows late, twice or out of order ends with the newest (M2).
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod outbox;
-#[cfg(feature = "sqlite")]
-mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 mod stamp;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use outbox::{Dirty, FanOut, Outbox, OutboxDepth, Pass, Retry, Sent};
-#[cfg(feature = "sqlite")]
-pub use sqlite::SqliteMirror;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::SqlMirror;
 pub use stamp::{MirrorStamp, MirrorTime};
 
 use std::fmt;
