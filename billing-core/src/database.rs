@@ -113,12 +113,14 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         Ok(match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => DatabaseTransaction::Postgres(pool.begin().await.map_err(classify)?),
+            Self::Postgres(pool) => {
+                DatabaseTransaction::Postgres(pool.begin().await.map_err(classify)?)
+            }
             // The write lock at once: what is decided on must be what is there.
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => {
-                DatabaseTransaction::Sqlite(pool.begin_with("begin immediate").await.map_err(classify)?)
-            }
+            Self::Sqlite(pool) => DatabaseTransaction::Sqlite(
+                pool.begin_with("begin immediate").await.map_err(classify)?,
+            ),
         })
     }
 
@@ -129,9 +131,17 @@ impl Database {
     ) -> Result<(), billing_migrations::MigrationError> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => billing_migrations::Postgres::new(pool, schema).migrate().await,
+            Self::Postgres(pool) => {
+                billing_migrations::Postgres::new(pool, schema)
+                    .migrate()
+                    .await
+            }
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => billing_migrations::Sqlite::new(pool, schema).migrate().await,
+            Self::Sqlite(pool) => {
+                billing_migrations::Sqlite::new(pool, schema)
+                    .migrate()
+                    .await
+            }
         }
     }
 

@@ -4,15 +4,15 @@
 //! row's `updated_at` is minted when it is committed, never taken from Stripe's clock, and orders
 //! every copy of it: applying rows late, twice or out of order ends with the newest (M2).
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "_store")]
 mod outbox;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "_store")]
 mod sql;
 mod stamp;
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "_store")]
 pub use outbox::{Dirty, FanOut, Outbox, OutboxDepth, Pass, Retry, Sent};
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "_store")]
 pub use sql::SqlMirror;
 pub use stamp::{MirrorStamp, MirrorTime};
 

@@ -157,6 +157,9 @@ impl StoreError {
     /// Whether the same batch may succeed later.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Unavailable | Self::CommitUnknown | Self::TableMissing)
+        matches!(
+            self,
+            Self::Unavailable | Self::CommitUnknown | Self::TableMissing
+        )
     }
 }

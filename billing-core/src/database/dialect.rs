@@ -109,16 +109,13 @@ impl Dialect {
         }
     }
 
-    /// A column, as text.
-    pub(crate) fn text(self, column: &str, kind: Kind) -> String {
-        format!("cast({} as text)", self.json(column, kind))
-    }
-
     /// A JSON array of all rows, each an object of these fields; `[]` for none.
     pub(crate) fn array(self, fields: &str) -> String {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres => format!("coalesce(json_agg(json_build_object({fields})), '[]')::text"),
+            Self::Postgres => {
+                format!("coalesce(json_agg(json_build_object({fields})), '[]')::text")
+            }
             #[cfg(feature = "sqlite")]
             Self::Sqlite => format!("json_group_array(json_object({fields}))"),
         }

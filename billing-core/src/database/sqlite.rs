@@ -68,4 +68,3 @@ fn is_busy(error: &dyn DatabaseError) -> bool {
     let code = error.code().and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
-

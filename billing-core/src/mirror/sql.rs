@@ -29,7 +29,8 @@ struct Statements {
 impl Statements {
     fn of(dialect: Dialect) -> &'static Self {
         #[cfg(feature = "postgres")]
-        static POSTGRES: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Postgres));
+        static POSTGRES: LazyLock<Statements> =
+            LazyLock::new(|| Statements::build(Dialect::Postgres));
         #[cfg(feature = "sqlite")]
         static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Sqlite));
         match dialect {
@@ -42,7 +43,11 @@ impl Statements {
 
     fn build(sql: Dialect) -> Self {
         let list = |item: &dyn Fn(&str, Kind) -> String| -> String {
-            COLUMNS.iter().map(|(name, kind)| item(name, *kind)).collect::<Vec<_>>().join(", ")
+            COLUMNS
+                .iter()
+                .map(|(name, kind)| item(name, *kind))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let table = "billing_subscription_mirror";
         let fields = list(&|name, kind| format!("'{name}', {}", sql.json(name, kind)));
@@ -72,7 +77,9 @@ impl SqlMirror {
     /// # Errors
     /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(url, true).await? })
+        Ok(Self {
+            database: Database::open(url, true).await?,
+        })
     }
 
     /// Makes the table, for hosts that have no migrations of their own.
@@ -80,7 +87,9 @@ impl SqlMirror {
     /// # Errors
     /// A [`billing_migrations::MigrationError`].
     pub async fn migrate(&self) -> Result<(), billing_migrations::MigrationError> {
-        self.database.migrate(billing_migrations::Schema::Mirror).await
+        self.database
+            .migrate(billing_migrations::Schema::Mirror)
+            .await
     }
 
     /// Ends all connections.
@@ -92,10 +101,18 @@ impl SqlMirror {
 impl MirrorReader for SqlMirror {
     async fn read(&self, customer: &CustomerId) -> Result<Option<MirrorRow>, MirrorError> {
         let statement = &Statements::of(self.database.dialect()).read;
-        let rows = self.database.fetch(statement, &[customer.to_string()]).await;
+        let rows = self
+            .database
+            .fetch(statement, &[customer.to_string()])
+            .await;
         let rows = rows.ok().flatten().ok_or(MirrorError::Unavailable)?;
-        let rows: Vec<UnverifiedRow> = serde_json::from_str(&rows).map_err(|_| MirrorError::Unavailable)?;
-        Ok(rows.into_iter().next().map(MirrorRow::try_from).transpose()?)
+        let rows: Vec<UnverifiedRow> =
+            serde_json::from_str(&rows).map_err(|_| MirrorError::Unavailable)?;
+        Ok(rows
+            .into_iter()
+            .next()
+            .map(MirrorRow::try_from)
+            .transpose()?)
     }
 }
 

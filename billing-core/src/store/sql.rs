@@ -33,7 +33,9 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(url, true).await? })
+        Ok(Self {
+            database: Database::open(url, true).await?,
+        })
     }
 
     /// Opens a database that is there.
@@ -41,7 +43,9 @@ impl SqlStore {
     /// # Errors
     /// As [`SqlStore::open`].
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(url, false).await? })
+        Ok(Self {
+            database: Database::open(url, false).await?,
+        })
     }
 
     /// Brings Queue's tables up to date.
@@ -49,7 +53,9 @@ impl SqlStore {
     /// # Errors
     /// A [`billing_migrations::MigrationError`].
     pub async fn migrate(&self) -> Result<(), billing_migrations::MigrationError> {
-        self.database.migrate(billing_migrations::Schema::Queue).await
+        self.database
+            .migrate(billing_migrations::Schema::Queue)
+            .await
     }
 
     /// Whether the database answers and its tables are there.
@@ -57,7 +63,10 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError::Unavailable`] when it does not, [`StoreError::TableMissing`] when they are not.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.database.fetch(&self.statements().read_head, &[]).await.map(drop)
+        self.database
+            .fetch(&self.statements().read_head, &[])
+            .await
+            .map(drop)
     }
 
     /// How many subscriptions are in doubt, and how many objects were set aside: what wants a
@@ -67,7 +76,9 @@ impl SqlStore {
     /// [`StoreError`].
     pub async fn doubts(&self) -> Result<u64, StoreError> {
         let count = self.database.fetch(&self.statements().doubts, &[]).await?;
-        count.and_then(|count| count.parse().ok()).ok_or(StoreError::Corrupt)
+        count
+            .and_then(|count| count.parse().ok())
+            .ok_or(StoreError::Corrupt)
     }
 
     /// Ends all connections, after the transactions in progress.
@@ -88,7 +99,11 @@ impl Store for SqlStore {
         let mut transaction = self.database.begin().await?;
         transaction.fetch(&statements.lock_head, &[]).await?;
         let head = transaction.fetch(&statements.read_head, &[]).await?;
-        Ok(SqlTransaction { transaction, statements, head: only(head)? })
+        Ok(SqlTransaction {
+            transaction,
+            statements,
+            head: only(head)?,
+        })
     }
 }
 
@@ -108,11 +123,18 @@ impl SqlTransaction {
         parse(self.transaction.fetch(statement, parameters).await?)
     }
 
-    async fn write<T: Serialize>(&mut self, statement: &'static str, rows: &[T]) -> Result<(), StoreError> {
+    async fn write<T: Serialize>(
+        &mut self,
+        statement: &'static str,
+        rows: &[T],
+    ) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.transaction.execute(statement, &[json(rows)?]).await.map(drop)
+        self.transaction
+            .execute(statement, &[json(rows)?])
+            .await
+            .map(drop)
     }
 }
 
@@ -126,8 +148,15 @@ impl Transaction for SqlTransaction {
             return Ok(HashMap::new());
         }
         let rows: Vec<EventRow> = self.rows(&self.statements.claim, &[json(events)?]).await?;
-        let claimed =
-            |row: EventRow| (row.event_id, Claimed { outcome: row.outcome, facts_digest: row.facts_digest });
+        let claimed = |row: EventRow| {
+            (
+                row.event_id,
+                Claimed {
+                    outcome: row.outcome,
+                    facts_digest: row.facts_digest,
+                },
+            )
+        };
         Ok(rows.into_iter().map(claimed).collect())
     }
 
@@ -140,11 +169,19 @@ impl Transaction for SqlTransaction {
         let mut loaded = Loaded::default();
         let mut owners: BTreeSet<CustomerId> = customers.iter().cloned().collect();
         if !accounts.is_empty() || !customers.is_empty() {
-            loaded.customers =
-                self.rows(&statements.load_customers, &[json(accounts)?, json(customers)?]).await?;
+            loaded.customers = self
+                .rows(
+                    &statements.load_customers,
+                    &[json(accounts)?, json(customers)?],
+                )
+                .await?;
         }
         if !loaded.customers.is_empty() {
-            let ids: Vec<_> = loaded.customers.iter().map(|row| &row.stripe_customer_id).collect();
+            let ids: Vec<_> = loaded
+                .customers
+                .iter()
+                .map(|row| &row.stripe_customer_id)
+                .collect();
             let ids = [json(&ids)?];
             loaded.subscriptions = self.rows(&statements.load_subscriptions, &ids).await?;
             loaded.invoices = self.rows(&statements.load_invoices, &ids).await?;
@@ -158,26 +195,38 @@ impl Transaction for SqlTransaction {
             owners.insert(account.owner());
         }
         if !owners.is_empty() {
-            loaded.mirrors = self.rows(&statements.load_mirrors, &[json(&owners)?]).await?;
+            loaded.mirrors = self
+                .rows(&statements.load_mirrors, &[json(&owners)?])
+                .await?;
         }
         Ok(loaded)
     }
 
     async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
         let statements = self.statements;
-        self.write(&statements.save_customers, &writes.customers).await?;
-        self.write(&statements.save_subscriptions, &writes.subscriptions).await?;
-        self.write(&statements.save_invoices, &writes.invoices).await?;
+        self.write(&statements.save_customers, &writes.customers)
+            .await?;
+        self.write(&statements.save_subscriptions, &writes.subscriptions)
+            .await?;
+        self.write(&statements.save_invoices, &writes.invoices)
+            .await?;
         self.write(&statements.save_events, &writes.events).await?;
         self.write(&statements.release, &writes.released).await?;
-        self.write(&statements.save_quarantine, &writes.quarantine).await?;
-        self.write(&statements.save_mirrors, &writes.mirrors).await?;
+        self.write(&statements.save_quarantine, &writes.quarantine)
+            .await?;
+        self.write(&statements.save_mirrors, &writes.mirrors)
+            .await?;
         self.write(&statements.mark_dirty, &writes.dirty).await?;
         self.write(&statements.append, &writes.audit).await?;
-        let Some(head) = &writes.head else { return Ok(()) };
+        let Some(head) = &writes.head else {
+            return Ok(());
+        };
         let key_check = head.key_check.clone().unwrap_or_default();
         let parameters = [head.seq.to_string(), head.mac.clone(), key_check];
-        self.transaction.execute(&statements.move_head, &parameters).await.map(drop)
+        self.transaction
+            .execute(&statements.move_head, &parameters)
+            .await
+            .map(drop)
     }
 
     async fn commit(self) -> Result<(), StoreError> {
@@ -190,7 +239,8 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
 }
 
 fn parse<T: DeserializeOwned>(rows: Option<String>) -> Result<Vec<T>, StoreError> {
-    rows.and_then(|rows| serde_json::from_str(&rows).ok()).ok_or(StoreError::Corrupt)
+    rows.and_then(|rows| serde_json::from_str(&rows).ok())
+        .ok_or(StoreError::Corrupt)
 }
 
 fn only<T: DeserializeOwned>(rows: Option<String>) -> Result<T, StoreError> {

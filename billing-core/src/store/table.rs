@@ -15,14 +15,21 @@ impl Table {
     }
 
     fn list(&self, item: impl Fn(&'static str, Kind) -> String) -> String {
-        let items: Vec<String> = self.all_columns().map(|(name, kind)| item(name, kind)).collect();
+        let items: Vec<String> = self
+            .all_columns()
+            .map(|(name, kind)| item(name, kind))
+            .collect();
         items.join(", ")
     }
 
     /// One JSON array of the rows that a condition holds for.
     pub(super) fn select(&self, dialect: Dialect, condition: &str) -> String {
         let fields = self.list(|name, kind| format!("'{name}', {}", dialect.json(name, kind)));
-        format!("select {} from {} where {condition}", dialect.array(&fields), self.name)
+        format!(
+            "select {} from {} where {condition}",
+            dialect.array(&fields),
+            self.name
+        )
     }
 
     /// Inserts the rows of the JSON array `$1`.
@@ -36,8 +43,11 @@ impl Table {
 
     /// Inserts the rows of the JSON array `$1`, or updates those that are there.
     pub(super) fn upsert(&self, dialect: Dialect) -> String {
-        let updates: Vec<String> =
-            self.columns.iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect();
+        let updates: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(name, _)| format!("{name} = excluded.{name}"))
+            .collect();
         let key: Vec<&str> = self.key.iter().map(|(name, _)| *name).collect();
         let (insert, key, updates) = (self.insert(dialect), key.join(", "), updates.join(", "));
         format!("{insert} on conflict ({key}) do update set {updates}")

@@ -26,7 +26,10 @@ pub(super) const CUSTOMER: Table = Table {
 
 pub(super) const SUBSCRIPTION: Table = Table {
     name: "billing_subscription",
-    key: &[("stripe_customer_id", Text), ("stripe_subscription_id", Text)],
+    key: &[
+        ("stripe_customer_id", Text),
+        ("stripe_subscription_id", Text),
+    ],
     columns: &[
         ("terminal", Bool),
         ("stamp", Seconds),

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 
 use super::{SqlStore, json, only, parse};
-use crate::mirror::{Dirty, MirrorRow, MirrorTime, Outbox, OutboxDepth, Retry, Sent, UnverifiedRow};
+use crate::mirror::{
+    Dirty, MirrorRow, MirrorTime, Outbox, OutboxDepth, Retry, Sent, UnverifiedRow,
+};
 use crate::store::StoreError;
 
 #[derive(Deserialize)]
@@ -22,12 +24,25 @@ impl Outbox for SqlStore {
         until: MirrorTime,
     ) -> Result<Vec<Dirty>, StoreError> {
         let statements = self.statements();
-        let parameters = [holder.to_owned(), until.to_string(), now.to_string(), limit.to_string()];
-        if self.database.execute(&statements.lease, &parameters).await? == 0 {
+        let parameters = [
+            holder.to_owned(),
+            until.to_string(),
+            now.to_string(),
+            limit.to_string(),
+        ];
+        if self
+            .database
+            .execute(&statements.lease, &parameters)
+            .await?
+            == 0
+        {
             return Ok(Vec::new());
         }
-        let leased: Vec<Leased> =
-            parse(self.database.fetch(&statements.leased, &[holder.to_owned()]).await?)?;
+        let leased: Vec<Leased> = parse(
+            self.database
+                .fetch(&statements.leased, &[holder.to_owned()])
+                .await?,
+        )?;
         let dirty = leased.into_iter().map(|Leased { row, attempts }| {
             let row = MirrorRow::try_from(row).map_err(|_| StoreError::Corrupt)?;
             Ok(Dirty { row, attempts })
@@ -37,12 +52,23 @@ impl Outbox for SqlStore {
         Ok(dirty)
     }
 
-    async fn settle(&self, holder: &str, sent: &[Sent], retries: &[Retry]) -> Result<(), StoreError> {
+    async fn settle(
+        &self,
+        holder: &str,
+        sent: &[Sent],
+        retries: &[Retry],
+    ) -> Result<(), StoreError> {
         let (statements, holder) = (self.statements(), holder.to_owned());
         let mut transaction = self.database.begin().await?;
-        transaction.execute(&statements.done, &[holder.clone(), json(sent)?]).await?;
-        transaction.execute(&statements.retry, &[holder.clone(), json(retries)?]).await?;
-        transaction.execute(&statements.end_lease, &[holder]).await?;
+        transaction
+            .execute(&statements.done, &[holder.clone(), json(sent)?])
+            .await?;
+        transaction
+            .execute(&statements.retry, &[holder.clone(), json(retries)?])
+            .await?;
+        transaction
+            .execute(&statements.end_lease, &[holder])
+            .await?;
         transaction.commit().await
     }
 

@@ -37,7 +37,8 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn of(dialect: Dialect) -> &'static Self {
         #[cfg(feature = "postgres")]
-        static POSTGRES: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Postgres));
+        static POSTGRES: LazyLock<Statements> =
+            LazyLock::new(|| Statements::build(Dialect::Postgres));
         #[cfg(feature = "sqlite")]
         static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Sqlite));
         match dialect {
