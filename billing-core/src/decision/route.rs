@@ -2,10 +2,12 @@
 //!
 //! A framework may route on another spelling of a path than the one that a gate looked at, and
 //! every difference is a way past the gate. So a path is looked at in every spelling that a
-//! framework could route on: as given, percent-decoded once, and decoded once by segments (so that
-//! an encoded slash stays within its segment), with dot segments kept and resolved, with and without
-//! the mount prefix; slashes collapsed and letters in lower case in all of them. It is gated if *any* spelling is, exempt only if *all* are, and gated if it can't be
-//! decoded. A backslash is taken as a character of its segment and as a slash.
+//! framework could route on: as given and percent-decoded once, with dot segments kept and
+//! resolved, with a backslash as a character and as a slash, with and without the mount prefix;
+//! slashes collapsed and letters in lower case in all of them. Each spelling asks for the tier that
+//! gates it, or else for the default; the highest counts. A path is exempt only if all spellings
+//! are, and the path as routed is *exactly*: most routers take `/HEALTH`, `/health/` or `//health`
+//! for another route than `/health`. A path that can't be decoded asks for the most that any does.
 //!
 //! A pattern is a path in which `*` stands for one segment and a final `**` for any number of
 //! them, none included: `/reports/**` covers `/reports`, `/reports/` and all below.
@@ -92,7 +94,9 @@ impl Routes {
         Ok(self)
     }
 
-    /// The same routes with paths that everyone may pass, unless a pattern gates them.
+    /// The same routes with paths that everyone may pass, unless a pattern gates them. The path
+    /// must be spelled as the pattern is: in other letters, with a trailing slash or with anything
+    /// percent-encoded (what is not ASCII always is, in most requests) it stays gated.
     ///
     /// # Errors
     /// [`InvalidPattern`] when the pattern is none.
@@ -110,7 +114,7 @@ impl Routes {
 
     /// What a path asks for.
     ///
-    /// `path` is the path as routed, `raw_path` the path of the request line where it differs,
+    /// `path` is the path as routed, without a query; `raw_path` the path of the request line where it differs,
     /// `mount` the prefix under which the application is mounted, where it is.
     #[must_use]
     pub fn requirement(
@@ -119,32 +123,51 @@ impl Routes {
         raw_path: Option<&str>,
         mount: Option<&str>,
     ) -> Requirement<'_> {
-        let Some(spellings) = spellings(path, raw_path, mount) else {
+        let Some(places) = places(path, raw_path, mount) else {
             return self.undecodable();
         };
-        let gated = spellings
+        let exempt = self.exempts_as_routed(path, mount);
+        let asked = places
             .iter()
-            .filter_map(|spelling| self.gated_tier(spelling));
-        if let Some(tier) = gated.max_by_key(|tier| self.tiers.rank(tier)) {
-            return Requirement::Tier(tier);
-        }
-        let all_exempt = spellings
-            .iter()
-            .all(|spelling| self.exempt.iter().any(|pattern| pattern.matches(spelling)));
-        match &self.default_tier {
-            Some(tier) if !all_exempt => Requirement::Tier(tier),
-            _ => Requirement::Exempt,
-        }
+            .filter_map(|place| self.asked_at(place, exempt));
+        let highest = asked.max_by_key(|tier| self.tiers.rank(tier));
+        highest.map_or(Requirement::Exempt, Requirement::Tier)
     }
 
-    fn gated_tier(&self, spelling: &Spelling<'_>) -> Option<&Tier> {
-        let matching = self
-            .gated
-            .iter()
-            .filter(|(pattern, _)| pattern.matches(spelling));
-        matching
+    /// What one place asks for: the highest tier that gates it by any of its names; else the
+    /// default, unless it is exempt by all of them.
+    fn asked_at(&self, place: &Place<'_>, exempt_as_routed: bool) -> Option<&Tier> {
+        let gates = self.gated.iter().filter(|(pattern, _)| {
+            place
+                .iter()
+                .any(|spelling| pattern.matches(spelling, Case::Folded))
+        });
+        let gated = gates
             .map(|(_, tier)| tier)
-            .max_by_key(|tier| self.tiers.rank(tier))
+            .max_by_key(|tier| self.tiers.rank(tier));
+        let exempt = exempt_as_routed
+            && place
+                .iter()
+                .all(|spelling| self.exempts(spelling, Case::Folded));
+        gated.or(self.default_tier.as_ref().filter(|_| !exempt))
+    }
+
+    /// Whether the path is exempt to a router that folds nothing: to most of them `/HEALTH`,
+    /// `/health/` and `//health` are other routes than `/health`, and may be anything.
+    fn exempts_as_routed(&self, path: &str, mount: Option<&str>) -> bool {
+        let Some(segments) = as_routed(path) else {
+            return false;
+        };
+        let place = with_mount(Spelling(segments), &mount.and_then(as_routed));
+        place
+            .iter()
+            .all(|spelling| self.exempts(spelling, Case::Kept))
+    }
+
+    fn exempts(&self, spelling: &Spelling<'_>, case: Case) -> bool {
+        self.exempt
+            .iter()
+            .any(|pattern| pattern.matches(spelling, case))
     }
 
     /// A path that can't be decoded could be any of ours: it asks for the most that any does.
@@ -165,8 +188,15 @@ struct Pattern {
 
 #[derive(Debug, Clone)]
 enum Segment {
-    Literal(String),
+    Literal { kept: String, folded: String },
     Any,
+}
+
+/// Whether letters of either case are the same.
+#[derive(Clone, Copy)]
+enum Case {
+    Kept,
+    Folded,
 }
 
 impl Pattern {
@@ -190,7 +220,10 @@ impl Pattern {
                 "*" => Ok(Segment::Any),
                 "." | ".." => Err(invalid()),
                 literal if literal.contains('*') => Err(invalid()),
-                literal => Ok(Segment::Literal(literal.to_lowercase())),
+                literal => Ok(Segment::Literal {
+                    kept: literal.to_owned(),
+                    folded: literal.to_lowercase(),
+                }),
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -199,7 +232,7 @@ impl Pattern {
         })
     }
 
-    fn matches(&self, spelling: &Spelling<'_>) -> bool {
+    fn matches(&self, spelling: &Spelling<'_>, case: Case) -> bool {
         let long_enough = if self.open_ended {
             spelling.0.len() >= self.segments.len()
         } else {
@@ -210,58 +243,82 @@ impl Pattern {
                 .segments
                 .iter()
                 .zip(&spelling.0)
-                .all(|(segment, given)| match segment {
-                    Segment::Any => true,
-                    Segment::Literal(literal) => literal == given,
+                .all(|(segment, given)| match (segment, case) {
+                    (Segment::Any, _) => true,
+                    (Segment::Literal { kept, .. }, Case::Kept) => kept == given,
+                    (Segment::Literal { folded, .. }, Case::Folded) => folded == given,
                 })
     }
 }
 
-/// One spelling of a path: its segments in lower case, none of them empty.
+/// One spelling of a path: its segments, none of them empty.
 #[derive(Debug, PartialEq)]
 struct Spelling<'a>(Vec<Cow<'a, str>>);
 
-/// Every spelling of a path; `None` if one can't be decoded.
-fn spellings<'a>(
+/// What one spelling names: itself, and the same with or without the mount prefix.
+type Place<'a> = Vec<Spelling<'a>>;
+
+/// Every place that a path may name; `None` if it can't be decoded.
+fn places<'a>(
     path: &'a str,
     raw_path: Option<&'a str>,
     mount: Option<&'a str>,
-) -> Option<Vec<Spelling<'a>>> {
+) -> Option<Vec<Place<'a>>> {
     let mut spellings = Vec::with_capacity(4);
     for given in [Some(path), raw_path.filter(|raw| *raw != path)]
         .into_iter()
         .flatten()
     {
-        let given = given.split(['?', '#']).next().unwrap_or_default();
-        let decoded = decode_once(given)?;
-        if decoded != given {
-            // A router that splits before it decodes keeps an encoded slash in its segment.
-            for segments in splits(Cow::Borrowed(given)) {
-                let decoded = segments.into_iter().map(decode_segment);
-                spellings.extend(with_dots(decoded.collect()));
-            }
-            spellings.extend(splits(Cow::Owned(decoded.into_owned())).flat_map(with_dots));
+        spell(given, &mut spellings)?;
+        // A decoded path may hold these, and a request line's raw one ends at them: both readings.
+        if let Some((before, _)) = given.split_once(['?', '#']) {
+            spell(before, &mut spellings)?;
         }
-        spellings.extend(splits(Cow::Borrowed(given)).flat_map(with_dots));
     }
-    let mount = mount
-        .map(|mount| split(Cow::Borrowed(mount), &['/']))
-        .filter(|mount| !mount.is_empty());
-    if let Some(mount) = mount {
-        let unmounted: Vec<_> = spellings
-            .iter()
-            .filter(|spelling: &&Spelling<'_>| spelling.0.starts_with(&mount))
-            .map(|spelling| Spelling(spelling.0[mount.len()..].to_vec()))
-            .collect();
-        let mounted: Vec<_> = spellings
-            .iter()
-            .filter(|spelling| !spelling.0.starts_with(&mount))
-            .map(|spelling| Spelling(mount.iter().chain(&spelling.0).cloned().collect()))
-            .collect();
-        spellings.extend(unmounted);
-        spellings.extend(mounted);
+    let mount = mount.map(|mount| split(Cow::Borrowed(mount), &['/']));
+    let places = spellings
+        .into_iter()
+        .map(|spelling| with_mount(spelling, &mount));
+    Some(places.collect())
+}
+
+/// Adds the spellings of a path as it is given and as it is decoded.
+fn spell<'a>(given: &'a str, spellings: &mut Vec<Spelling<'a>>) -> Option<()> {
+    let decoded = decode_once(given)?;
+    if decoded != given {
+        // A router that splits before it decodes keeps an encoded slash in its segment.
+        for segments in splits(Cow::Borrowed(given)) {
+            let decoded = segments.into_iter().map(decode_segment);
+            spellings.extend(with_dots(decoded.collect()));
+        }
+        spellings.extend(splits(Cow::Owned(decoded.into_owned())).flat_map(with_dots));
     }
-    Some(spellings)
+    spellings.extend(splits(Cow::Borrowed(given)).flat_map(with_dots));
+    Some(())
+}
+
+/// A spelling, and the same without the mount prefix if it has it, with it if not.
+fn with_mount<'a>(spelling: Spelling<'a>, mount: &Option<Vec<Cow<'a, str>>>) -> Place<'a> {
+    let Some(mount) = mount.as_ref().filter(|mount| !mount.is_empty()) else {
+        return vec![spelling];
+    };
+    let other = match spelling.0.strip_prefix(mount.as_slice()) {
+        Some(unmounted) => unmounted.to_vec(),
+        None => mount.iter().chain(&spelling.0).cloned().collect(),
+    };
+    vec![spelling, Spelling(other)]
+}
+
+/// The segments of a path as a router that folds nothing sees them; `None` where it has an empty
+/// one, as a trailing or a doubled slash makes.
+fn as_routed(path: &str) -> Option<Vec<Cow<'_, str>>> {
+    let rest = path.strip_prefix('/')?;
+    let segments: Vec<_> = rest.split('/').map(Cow::Borrowed).collect();
+    match segments.as_slice() {
+        [only] if only.is_empty() => Some(Vec::new()),
+        all if all.iter().any(|segment| segment.is_empty()) => None,
+        _ => Some(segments),
+    }
 }
 
 /// Decodes percent escapes once. `None` where an escape is broken or what comes out is not UTF-8.

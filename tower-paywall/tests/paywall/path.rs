@@ -256,3 +256,35 @@ async fn requests_without_a_path_are_gated() {
         assert_eq!((response.status().as_u16(), calls), (402, 0), "{uri}");
     }
 }
+
+#[tokio::test]
+async fn another_spelling_of_an_exempt_path_reaches_no_route_beside_it() {
+    let routes = Routes::gated_by_default(tier("pro"))
+        .exempt("/health")
+        .and_then(|routes| routes.exempt("/static/**"))
+        .unwrap();
+    let layer = paywall(Says::NoRow).routes(routes).unwrap();
+    let app = Router::new()
+        .route("/health", any(async || "exempt"))
+        .route("/static/{*file}", any(async || "exempt"))
+        .route("/{model}/generate", any(async || "paid"))
+        .fallback(async || "paid")
+        .layer(layer);
+    for (path, status) in [
+        ("/health", 200),
+        ("/static/app.js", 200),
+        ("/HEALTH", 402),
+        ("/health/", 402),
+        ("//health", 402),
+        ("/%68ealth", 402),
+        ("/Static/generate", 402),
+        ("/static//generate", 402),
+    ] {
+        let response = app
+            .clone()
+            .oneshot(request(path).map(Body::new))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), status, "{path}");
+    }
+}
