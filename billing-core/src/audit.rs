@@ -75,6 +75,14 @@ impl AuditKey {
         hex::encode(&self.mac_of(KEY_CHECK_DOMAIN)[..16])
     }
 
+    /// Whether a chain with this head was written with this key, or is empty.
+    #[must_use]
+    pub fn continues(&self, head: &Head) -> bool {
+        head.key_check
+            .as_ref()
+            .is_none_or(|check| *check == self.check_value())
+    }
+
     pub(crate) fn mac_of(&self, bytes: &[u8]) -> [u8; MAC_BYTES] {
         self.mac
             .clone()

@@ -70,7 +70,8 @@ macro_rules! execute {
 }
 
 impl Database {
-    /// Opens the database of a URL: `sqlite://PATH`, `postgres://…`.
+    /// Opens the database of a URL: `sqlite://PATH`, `postgres://…`; of SQLite's, makes the file if
+    /// it is asked to.
     pub(crate) async fn open(url: &str, create_if_missing: bool) -> Result<Self, StoreError> {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
@@ -81,6 +82,19 @@ impl Database {
                 let _ = create_if_missing;
                 postgres::open(url).await.map(Self::Postgres)
             }
+            _ => Err(StoreError::UnknownScheme),
+        }
+    }
+
+    /// Connections to a database of somebody else's, made when they are wanted. Nothing is made or
+    /// set in it, and it need not be there yet.
+    pub(crate) fn open_foreign(url: &str) -> Result<Self, StoreError> {
+        let scheme = url.split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "sqlite")]
+            "sqlite" => sqlite::open_foreign(url).map(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => postgres::open_foreign(url).map(Self::Postgres),
             _ => Err(StoreError::UnknownScheme),
         }
     }

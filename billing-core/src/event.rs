@@ -28,8 +28,9 @@ const THIN_EVENT: &str = "v2.core.event";
 /// The longest event type that is stored, in bytes.
 const MAX_TYPE_LENGTH: usize = 255;
 
-/// A well-formed event.
+/// A well-formed event. Only [`Event::decode`] makes one.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Event {
     /// Stripe's id of the event: what duplicates are known by.
     pub id: EventId,

@@ -83,6 +83,8 @@ identifiers! {
     SubscriptionId if is_plain;
     /// A Stripe invoice, `in_…`.
     InvoiceId if is_plain;
+    /// Any object of Stripe's, of whatever kind.
+    ObjectId if is_plain;
     /// A Stripe price, `price_…`.
     PriceId if is_plain;
     /// A customer as the seller knows them (`queue_customer_id`): opaque, and no personal datum,

@@ -75,6 +75,9 @@ pub enum LedgerError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit chain was written with another key: another server uses this database.
+    #[error("the audit chain was written with another key")]
+    OtherAuditKey,
     /// The command made the ledger panic.
     #[error("the command failed in the ledger")]
     Panicked,
@@ -88,6 +91,7 @@ impl LedgerError {
             Self::Overloaded => "ledger_overloaded",
             Self::Closed => "ledger_closed",
             Self::Store(error) => error.code(),
+            Self::OtherAuditKey => "audit_key_differs",
             Self::Panicked => "ledger_panicked",
         }
     }
@@ -96,7 +100,7 @@ impl LedgerError {
     #[must_use]
     pub fn is_transient(self) -> bool {
         match self {
-            Self::Overloaded | Self::Closed => true,
+            Self::Overloaded | Self::Closed | Self::OtherAuditKey => true,
             Self::Store(error) => error.is_transient(),
             Self::Panicked => false,
         }
@@ -137,7 +141,7 @@ pub trait Observer: Send + Sync + 'static {
     /// A batch of this many commands begins.
     fn batch_begins(&self, _size: usize) {}
     /// The batch was committed, or was not.
-    fn batch_ends(&self, _result: Result<(), StoreError>) {}
+    fn batch_ends(&self, _result: Result<(), LedgerError>) {}
 }
 
 impl Observer for () {}
@@ -175,9 +179,9 @@ impl Ledger {
         capacity: Capacity,
     ) -> Result<(Self, JoinHandle<()>), StartError> {
         let transaction = store.begin().await?;
-        let key_check = transaction.head().key_check.clone();
+        let continues = audit_key.continues(transaction.head());
         drop(transaction);
-        if key_check.is_some_and(|check| check != audit_key.check_value()) {
+        if !continues {
             return Err(StartError::OtherAuditKey);
         }
         let (jobs, waiting) = mpsc::channel(capacity.waiting.max(1));

@@ -13,8 +13,8 @@ mod stamp;
 #[cfg(feature = "_store")]
 pub use outbox::{Dirty, FanOut, Outbox, OutboxDepth, Pass, Retry, Sent};
 #[cfg(feature = "_store")]
-pub use sql::SqlMirror;
-pub use stamp::{MirrorStamp, MirrorTime};
+pub use sql::{CreateError, SqlMirror};
+pub use stamp::MirrorTime;
 
 use std::fmt;
 use std::future::Future;
@@ -97,7 +97,7 @@ pub struct MirrorRow {
     /// Until when it was paid, or until grace ends; none: never paid.
     pub current_period_end: Option<MirrorTime>,
     /// The version of the row: strictly greater for every change of it (M2).
-    pub updated_at: MirrorStamp,
+    pub updated_at: MirrorTime,
 }
 
 /// A mirror row as a database holds it, of which nothing is believed yet.

@@ -75,7 +75,7 @@ pub trait AuditLog: Send + Sync {
 pub struct Claimed {
     /// What came of it.
     pub outcome: ProcessedOutcome,
-    /// The digest of its facts, in hexadecimal.
+    /// The digest of its facts, as it is stored.
     pub facts_digest: String,
 }
 

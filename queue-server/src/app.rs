@@ -8,6 +8,7 @@ use billing_core::ledger::Ledger;
 use billing_core::signature::SigningKeys;
 use billing_core::store::SqlStore;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 
 use crate::http::InternalTokens;
 
@@ -21,6 +22,8 @@ pub(crate) struct App {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) billing_on: bool,
     pub(crate) worker_alive: Arc<Alive>,
+    /// One for each delivery that may be read at once: what bounds the memory that bodies take.
+    pub(crate) deliveries: Semaphore,
 }
 
 /// Whether a worker still runs.

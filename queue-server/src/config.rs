@@ -20,7 +20,8 @@ use crate::http::InternalTokens;
 
 const DEFAULT_DATABASE_URL: &str = "sqlite://queue.db";
 const DEFAULT_PORT: u16 = 8080;
-const DATABASE_REMEDY: &str = "set it to sqlite://PATH, such as sqlite://queue.db";
+const DATABASE_REMEDY: &str =
+    "set it to sqlite://PATH, such as sqlite://queue.db, or to postgres://USER@HOST/NAME";
 
 /// What `serve` needs.
 pub struct ServeConfig {
@@ -155,9 +156,9 @@ impl DatabaseConfig {
             "DATABASE_URL",
             DEFAULT_DATABASE_URL,
             DATABASE_REMEDY,
-            sqlite_url,
+            database_url,
         );
-        let mirror_url = env.optional("MIRROR_DATABASE_URL", DATABASE_REMEDY, sqlite_url);
+        let mirror_url = env.optional("MIRROR_DATABASE_URL", DATABASE_REMEDY, database_url);
         Some(Self {
             url: url?,
             mirror_url,
@@ -184,9 +185,17 @@ impl AuditConfig {
     }
 }
 
-fn sqlite_url(text: &str) -> Option<String> {
-    let path = text.strip_prefix("sqlite:")?;
-    (!path.trim_start_matches('/').is_empty()).then(|| text.to_owned())
+/// A database that outlives the process: one in memory would forget what was acknowledged.
+fn database_url(text: &str) -> Option<String> {
+    let lasting = match text.split_once(':')? {
+        ("sqlite", path) => {
+            let path = path.trim_start_matches('/');
+            !path.is_empty() && !path.starts_with(':') && !path.contains("mode=memory")
+        }
+        ("postgres" | "postgresql", rest) => rest.starts_with("//"),
+        _ => false,
+    };
+    lasting.then(|| text.to_owned())
 }
 
 fn take_audit_key(env: &mut Environment) -> Option<AuditKey> {
@@ -197,7 +206,7 @@ fn take_audit_key(env: &mut Environment) -> Option<AuditKey> {
 }
 
 fn take_policy(env: &mut Environment) -> Option<Policy> {
-    let remedy = "set it to the plan's price id, price_… (several with commas between)";
+    let remedy = "set it to the plan's price id, price_… and not the product's (several with commas between)";
     let plans = [
         ("STRIPE_PRICE_ID_PRO", "pro"),
         ("STRIPE_PRICE_ID_PRO_PLUS", "pro_plus"),
@@ -223,14 +232,17 @@ fn take_policy(env: &mut Environment) -> Option<Policy> {
         |text| text.starts_with("acct_").then(|| text.to_owned()),
     );
     let mut catalogue = Catalogue::default();
+    let complete = plans.iter().all(|(_, _, prices)| prices.is_some());
     for (name, tier, prices) in plans {
-        for price in prices? {
+        for price in prices.into_iter().flatten() {
             if catalogue.tier_of(&price).is_some() {
                 env.refuse(name, "name each price id once: it buys one plan");
-                return None;
             }
             catalogue = catalogue.with_price(price, Tier::parse(tier).ok()?).ok()?;
         }
+    }
+    if !complete {
+        return None;
     }
     let default = GracePolicy::default();
     Some(Policy {
@@ -250,7 +262,7 @@ fn price_ids(text: &str) -> Option<Vec<PriceId>> {
         .map(|id| {
             PriceId::parse(id.trim())
                 .ok()
-                .filter(|id| id.as_str().starts_with("price_"))
+                .filter(|id| !id.as_str().starts_with("prod_"))
         })
         .collect()
 }

@@ -11,6 +11,7 @@ use billing_core::mirror::{FanOut, SqlMirror};
 use billing_core::store::SqlStore;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{Alive, App};
@@ -19,8 +20,12 @@ use crate::http;
 use crate::telemetry::{self, BatchMetrics};
 use crate::worker::MirrorWorker;
 
+/// Deliveries that are read at once, each of at most 1 MiB.
+const MAX_DELIVERIES: usize = 256;
 /// How long requests in flight may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long what they left behind may take then.
+const SETTLE: Duration = Duration::from_secs(5);
 
 async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
     SqlStore::open(&config.url)
@@ -28,18 +33,15 @@ async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
         .context("DATABASE_URL can't be opened: check the path and its rights")
 }
 
-/// The mirror: in Queue's own database the table is Queue's to make; in another one it is not.
+/// The mirror: in Queue's own database the table is Queue's to make; in another one it is not, and
+/// that one need not even be there for deliveries to be taken.
 async fn open_mirror(config: &DatabaseConfig) -> anyhow::Result<SqlMirror> {
-    let Some(url) = &config.mirror_url else {
-        let mirror = SqlMirror::open(&config.url)
+    match &config.mirror_url {
+        None => SqlMirror::create(&config.url)
             .await
-            .context("DATABASE_URL can't be opened")?;
-        mirror.migrate().await?;
-        return Ok(mirror);
-    };
-    SqlMirror::open(url)
-        .await
-        .context("MIRROR_DATABASE_URL can't be opened: check the path and its rights")
+            .context("DATABASE_URL can't be used"),
+        Some(url) => SqlMirror::open(url).context("MIRROR_DATABASE_URL can't be used"),
+    }
 }
 
 /// Brings Queue's database up to date and verifies it.
@@ -56,6 +58,8 @@ pub(crate) async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
 
 /// Serves until SIGTERM or ctrl-c.
 pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
+    // Before anything is started that a signal should stop in good order.
+    let stop_signal = StopSignal::catch()?;
     let metrics = telemetry::start_metrics()?;
     let store = open(&config.database).await?;
     store.migrate().await?;
@@ -88,6 +92,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         metrics,
         billing_on: config.billing_on,
         worker_alive,
+        deliveries: Semaphore::new(MAX_DELIVERIES),
     });
     let address = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(address)
@@ -102,13 +107,13 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 
     let stop_worker = CancellationToken::new();
     let worker_task = tokio::spawn(worker.run(stop_worker.clone(), pulse));
-    serve_http(listener, app).await?;
+    serve_http(listener, app, stop_signal).await?;
     // Whoever was answered has been committed. The worker sends what it can of that, and then
     // the last handle of the ledger is gone.
     stop_worker.cancel();
     worker_task.await.context("the mirror worker failed")?;
     // A client that did not finish in time may still hold a handle.
-    if let Ok(result) = tokio::time::timeout(DRAIN, ledger_task).await {
+    if let Ok(result) = tokio::time::timeout(SETTLE, ledger_task).await {
         result.context("the ledger failed")?;
     }
     alerts.flush(Timestamp::MAX);
@@ -118,13 +123,17 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve_http(listener: TcpListener, app: Arc<App>) -> anyhow::Result<()> {
+async fn serve_http(
+    listener: TcpListener,
+    app: Arc<App>,
+    mut stop_signal: StopSignal,
+) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let server = axum::serve(listener, http::router(app))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     let mut server = tokio::spawn(server.into_future());
     tokio::select! {
-        result = stop_signal() => result?,
+        result = stop_signal.received() => result?,
         result = &mut server => return result?.context("the HTTP server failed"),
     }
     tracing::info!("stopping: no new requests are taken");
@@ -139,19 +148,30 @@ async fn serve_http(listener: TcpListener, app: Arc<App>) -> anyhow::Result<()> 
     }
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// SIGTERM and ctrl-c, caught from the moment that this is made.
+struct StopSignal {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn catch() -> anyhow::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    async fn received(&mut self) -> anyhow::Result<()> {
+        #[cfg(unix)]
         tokio::select! {
             result = tokio::signal::ctrl_c() => result?,
-            _ = terminate.recv() => {}
+            _ = self.terminate.recv() => {}
         }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await?;
+        Ok(())
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
 }
 
 /// A name that no other worker has, of this process or another.

@@ -5,9 +5,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use billing_core::ledger::Observer;
-use billing_core::store::StoreError;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, histogram};
+use billing_core::ledger::{LedgerError, Observer};
+use metrics::{describe_counter, describe_gauge, describe_histogram, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -55,7 +54,7 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     );
     describe_counter!(
         "billing_ledger_failures_total",
-        "Commands that were not committed, by code"
+        "Commands that were not committed, or not in time, by code"
     );
     describe_counter!("billing_alerts_total", "Alerts raised, by name");
     describe_counter!(
@@ -100,13 +99,12 @@ impl Observer for BatchMetrics {
         histogram!("billing_batch_size").record(size as f64);
     }
 
-    fn batch_ends(&self, result: Result<(), StoreError>) {
+    fn batch_ends(&self, result: Result<(), LedgerError>) {
         let began = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(began) = began {
             histogram!("billing_commit_seconds").record(began.elapsed());
         }
         if let Err(error) = result {
-            counter!("billing_ledger_failures_total", "code" => error.code()).increment(1);
             tracing::error!(code = error.code(), "a batch was not committed");
         }
     }

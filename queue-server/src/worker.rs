@@ -52,7 +52,8 @@ impl<O: Outbox, S: MirrorSink> MirrorWorker<O, S> {
                 Ok(pass) => pass,
                 Err(error) => {
                     tracing::error!(code = error.code(), "the outbox can't be read");
-                    return;
+                    self.alerts.raise(Alert::MirrorUnavailable, now);
+                    break;
                 }
             };
             self.tell(&pass, failing, now);

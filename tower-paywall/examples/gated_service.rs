@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let mirror = SqlMirror::open(&env::var("MIRROR_DATABASE_URL")?).await?;
+    let mirror = SqlMirror::open(&env::var("MIRROR_DATABASE_URL")?)?;
     let app = app(mirror)?;
 
     let port: u16 = env::var("PORT").map_or(Ok(0), |port| port.parse())?;

@@ -28,7 +28,6 @@ pub use billing_core::id::{CustomerId, InvalidId};
 #[cfg(feature = "sqlite")]
 pub use billing_core::mirror::SqlMirror;
 pub use billing_core::mirror::{
-    MalformedRow, MirrorError, MirrorReader, MirrorRow, MirrorStamp, MirrorStatus, MirrorTime,
-    UnverifiedRow,
+    MalformedRow, MirrorError, MirrorReader, MirrorRow, MirrorStatus, MirrorTime, UnverifiedRow,
 };
 pub use jiff::{SignedDuration, Timestamp};

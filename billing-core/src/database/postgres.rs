@@ -21,6 +21,16 @@ const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '4s';
     set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC'";
 
 pub(super) async fn open(url: &str) -> Result<PgPool, StoreError> {
+    let (pool, options) = prepare(url)?;
+    pool.connect_with(options).await.map_err(classify)
+}
+
+pub(super) fn open_foreign(url: &str) -> Result<PgPool, StoreError> {
+    let (pool, options) = prepare(url)?;
+    Ok(pool.connect_lazy_with(options))
+}
+
+fn prepare(url: &str) -> Result<(PgPoolOptions, PgConnectOptions), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unavailable)?;
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
@@ -28,5 +38,5 @@ pub(super) async fn open(url: &str) -> Result<PgPool, StoreError> {
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(SETTINGS).await.map(drop) })
         });
-    pool.connect_with(options).await.map_err(classify)
+    Ok((pool, options))
 }

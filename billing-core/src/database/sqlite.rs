@@ -23,27 +23,39 @@ const WAL_PAUSE: Duration = Duration::from_millis(50);
 /// Connections: one writes at a time, the others read.
 const MAX_CONNECTIONS: u32 = 4;
 
-/// Opens a SQLite database as Queue and mirrors use it.
+/// Opens Queue's own database.
 pub(super) async fn open(url: &str, create_if_missing: bool) -> Result<SqlitePool, StoreError> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| StoreError::Unavailable)?
-        .create_if_missing(create_if_missing)
-        .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT);
+    let options = options(url)?.create_if_missing(create_if_missing);
     // Each connection to an in-memory database would see one of its own.
     let in_memory =
         options.get_filename() == std::path::Path::new(":memory:") || url.contains("mode=memory");
     if !in_memory {
         switch_to_wal(&options).await?;
     }
-    let pool = SqlitePoolOptions::new()
-        .max_connections(if in_memory { 1 } else { MAX_CONNECTIONS })
+    let connections = if in_memory { 1 } else { MAX_CONNECTIONS };
+    let pool = pool().max_connections(connections);
+    pool.connect_with(options).await.map_err(classify)
+}
+
+pub(super) fn open_foreign(url: &str) -> Result<SqlitePool, StoreError> {
+    Ok(pool().connect_lazy_with(options(url)?))
+}
+
+fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Unavailable)?;
+    Ok(options
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT))
+}
+
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(BUSY_TIMEOUT)
-        .test_before_acquire(false);
-    pool.connect_with(options).await.map_err(classify)
+        .test_before_acquire(false)
 }
 
 /// Switches a database to its write-ahead log, for good. Done once, by one connection: the switch

@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Event, Facts};
 
-/// Changes whenever the serialised form of [`Facts`] does, so that old digests don't seem to differ.
-const DOMAIN: &[u8] = b"billing.event.facts.v1";
+/// Changes whenever the serialised form of [`Facts`] does: digests of another version tell nothing.
+const VERSION: &str = "v1";
+const DOMAIN: &[u8] = b"billing.event.facts.";
 
 /// SHA-256 over an event's id, type, `created` and facts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,21 +39,28 @@ impl FactsDigest {
         Self(
             Sha256::new()
                 .chain_update(DOMAIN)
+                .chain_update(VERSION)
                 .chain_update(bytes)
                 .finalize()
                 .into(),
         )
     }
 
-    /// The digest in lower-case hexadecimal, as it is stored.
+    /// The digest as it is stored: its version, a colon, and lower-case hexadecimal.
     #[must_use]
-    pub fn to_hex(self) -> String {
-        hex::encode(self.0)
+    pub fn to_text(self) -> String {
+        format!("{VERSION}:{}", hex::encode(self.0))
+    }
+
+    /// Whether a stored digest is of other facts. One of another version tells nothing.
+    #[must_use]
+    pub fn contradicts(self, stored: &str) -> bool {
+        stored.starts_with(&format!("{VERSION}:")) && stored != self.to_text()
     }
 }
 
 impl fmt::Debug for FactsDigest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.to_hex())
+        formatter.write_str(&self.to_text())
     }
 }

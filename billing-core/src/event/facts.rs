@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::json::Node;
 use super::kind::EventType;
-use crate::id::InvoiceId;
+use crate::id::ObjectId;
 use customer::customer;
 use field::{Odd, id, required, string};
 use invoice::invoice;
@@ -111,8 +111,7 @@ impl Facts {
 }
 
 fn object_id(object: &Node) -> Option<String> {
-    // Any of Stripe's ids passes this check; which kind it is of, nobody needs to know here.
-    id(string(object, "id").ok()?, InvoiceId::parse)
+    id(string(object, "id").ok()?, ObjectId::parse)
         .ok()
         .map(String::from)
 }

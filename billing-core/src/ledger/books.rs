@@ -197,7 +197,7 @@ impl<'a> Books<'a> {
     }
 
     fn ingest(&mut self, event: &Event, now: Timestamp) -> Outcome {
-        let digest = event.facts_digest().to_hex();
+        let digest = event.facts_digest();
         let known = self.claimed.get(&event.id).cloned();
         if let Some(known) = &known
             && matches!(
@@ -205,7 +205,7 @@ impl<'a> Books<'a> {
                 ProcessedOutcome::Applied | ProcessedOutcome::Stale
             )
         {
-            if known.facts_digest != digest {
+            if digest.contradicts(&known.facts_digest) {
                 let reason = QuarantineReason::FactsDiffer;
                 self.set_aside(
                     event,
@@ -222,7 +222,8 @@ impl<'a> Books<'a> {
             Change::SetAside(set_aside) => {
                 // The same event set aside again for the same reason is no news.
                 let again = known.as_ref().is_some_and(|known| {
-                    known.outcome == ProcessedOutcome::Quarantined && known.facts_digest == digest
+                    known.outcome == ProcessedOutcome::Quarantined
+                        && !digest.contradicts(&known.facts_digest)
                 });
                 if !again {
                     self.set_aside(event, set_aside, now);
@@ -247,7 +248,7 @@ impl<'a> Books<'a> {
                 *id != event.id || *reason == QuarantineReason::FactsDiffer
             });
         }
-        self.record(event, digest, processed, now);
+        self.record(event, digest.to_text(), processed, now);
         outcome
     }
 

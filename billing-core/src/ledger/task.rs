@@ -12,7 +12,7 @@ use super::{Command, Job, LedgerError, Observer, Outcome};
 use crate::alert::{Alert, Alerts};
 use crate::audit::AuditKey;
 use crate::policy::Policy;
-use crate::store::{Store, StoreError, Transaction};
+use crate::store::{Store, Transaction};
 
 pub(super) struct Task<S, O> {
     pub(super) store: S,
@@ -58,12 +58,13 @@ impl<S: Store, O: Observer> Task<S, O> {
         work: &[(&Command, Timestamp)],
         together: LedgerError,
     ) -> Vec<Result<Outcome, LedgerError>> {
-        let mut results = Vec::with_capacity(work.len());
+        let mut results: Vec<Result<Outcome, LedgerError>> = Vec::with_capacity(work.len());
         for item in work {
-            let alone = if work.len() == 1 {
-                Err(together)
-            } else {
-                self.commit(&[*item]).await
+            let alone = match results.last() {
+                // The store went away meanwhile: the others need not wait for that to be told again.
+                Some(Err(error)) if error.is_transient() => Err(*error),
+                _ if work.len() == 1 => Err(together),
+                _ => self.commit(&[*item]).await,
             };
             if let Err(error) = alone
                 && !error.is_transient()
@@ -82,16 +83,16 @@ impl<S: Store, O: Observer> Task<S, O> {
         self.observer.batch_begins(work.len());
         let result = AssertUnwindSafe(self.transact(work)).catch_unwind().await;
         let result = result.unwrap_or(Err(LedgerError::Panicked));
-        self.observer.batch_ends(match &result {
-            Ok(_) => Ok(()),
-            Err(LedgerError::Store(error)) => Err(*error),
-            Err(_) => Err(StoreError::Refused),
-        });
+        self.observer
+            .batch_ends(result.as_ref().map(drop).map_err(|error| *error));
         result
     }
 
     async fn transact(&self, work: &[(&Command, Timestamp)]) -> Results {
         let mut transaction = self.store.begin().await?;
+        if !self.audit_key.continues(transaction.head()) {
+            return Err(LedgerError::OtherAuditKey);
+        }
         let mut books = Books::new(&self.policy, work);
         let claimed = transaction.claim(&books.events()).await?;
         books.take_claims(claimed);

@@ -7,6 +7,17 @@ use crate::database::{Database, Dialect, Kind};
 use crate::id::CustomerId;
 use crate::store::StoreError;
 
+/// Why a mirror could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The database can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The table can't be made.
+    #[error(transparent)]
+    Migration(#[from] billing_migrations::MigrationError),
+}
+
 /// `billing_subscription_mirror` in a database.
 #[derive(Debug, Clone)]
 pub struct SqlMirror {
@@ -71,25 +82,31 @@ impl Statements {
 }
 
 impl SqlMirror {
-    /// Opens the database of a URL, such as `sqlite://app.db` (made if it is not there) or
-    /// `postgres://app@db/app`. Runs no migration: the table belongs to the service beside it.
+    /// The mirror in the database of a URL, such as `sqlite://app.db` or `postgres://app@db/app`.
+    /// It belongs to the service beside it: nothing is made or changed in it but rows, and it need
+    /// not be there yet. Connections are made when they are wanted.
     ///
     /// # Errors
-    /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when it can't be opened.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
+    /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when the URL is malformed.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::open(url, true).await?,
+            database: Database::open_foreign(url)?,
         })
     }
 
-    /// Makes the table, for hosts that have no migrations of their own.
+    /// Makes the table, for hosts that have no migrations of their own, and SQLite's file with it.
     ///
     /// # Errors
-    /// A [`billing_migrations::MigrationError`].
-    pub async fn migrate(&self) -> Result<(), billing_migrations::MigrationError> {
-        self.database
+    /// [`CreateError`].
+    pub async fn create(url: &str) -> Result<Self, CreateError> {
+        let mirror = Self {
+            database: Database::open(url, true).await?,
+        };
+        mirror
+            .database
             .migrate(billing_migrations::Schema::Mirror)
-            .await
+            .await?;
+        Ok(mirror)
     }
 
     /// Ends all connections.

@@ -13,9 +13,6 @@ use crate::time::StripeTime;
 #[serde(try_from = "String", into = "String")]
 pub struct MirrorTime(i64);
 
-/// The version of a mirror row.
-pub type MirrorStamp = MirrorTime;
-
 const FORM: &[u8; 26] = b"dddd-dd-dd dd:dd:dd.dddddd";
 
 impl MirrorTime {

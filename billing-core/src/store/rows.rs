@@ -130,7 +130,7 @@ pub struct EventRow {
     pub event_type: String,
     /// When Stripe made it.
     pub created: Option<StripeTime>,
-    /// The digest of its facts, in hexadecimal.
+    /// The digest of its facts, as it is stored.
     pub facts_digest: String,
     /// What came of it.
     pub outcome: ProcessedOutcome,

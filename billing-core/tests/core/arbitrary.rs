@@ -1,6 +1,8 @@
 //! Arbitrary events over small alphabets: most meet in the same second and the same few states,
 //! for that is where order could leave a trace.
 
+use std::sync::LazyLock;
+
 use billing_core::event::{
     CustomerFacts, Event, EventType, Facts, InvoiceFacts, InvoiceStatus, PauseCollection,
     PricedItem, StateVector, SubscriptionEventKind as Kind, SubscriptionFacts, SubscriptionStatus,
@@ -11,12 +13,21 @@ use billing_core::time::StripeTime;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
+use crate::bodies::decode;
+
 pub(crate) const DAY: i64 = 86_400;
 /// When everything happens, give or take some days.
 pub(crate) const BASE: i64 = 1_800_000_000;
 
 const ACCOUNTS: [&str; 2] = ["cus_a", "cus_b"];
 const INVOICES: [&str; 3] = ["in_1", "in_2", "in_3"];
+
+/// Only decoding makes an event: this one is made into others.
+static DECODED: LazyLock<Event> = LazyLock::new(|| {
+    let body =
+        r#"{"object":"event","id":"evt_1","type":"a","created":1800000000,"livemode":false}"#;
+    decode(body).unwrap()
+});
 
 /// Deliveries of events: each at least once.
 #[derive(Debug, Clone)]
@@ -60,13 +71,13 @@ fn histories() -> impl Strategy<Value = Vec<Event>> {
     prop_oneof![12 => usual, 1 => crowded].prop_map(|said| {
         let numbered = said.into_iter().enumerate();
         numbered
-            .map(|(number, (created, (event_type, facts)))| Event {
-                id: EventId::parse(format!("evt_{number:02}")).unwrap(),
-                event_type,
-                created: Some(created),
-                livemode: Some(false),
-                account: None,
-                facts,
+            .map(|(number, (created, (event_type, facts)))| {
+                let mut event = DECODED.clone();
+                event.id = EventId::parse(format!("evt_{number:02}")).unwrap();
+                event.event_type = event_type;
+                event.created = Some(created);
+                event.facts = facts;
+                event
             })
             .collect()
     })

@@ -188,7 +188,8 @@ async fn a_row_that_the_mirror_refuses_harms_only_itself_m3() {
 async fn without_its_table_the_mirror_gets_nothing_and_nothing_is_lost_m3() {
     let ledger = TestLedger::start().await;
     let url = ledger.database.url("mirror.db");
-    let mirror = SqlMirror::open(&url).await.unwrap();
+    std::fs::write(url.strip_prefix("sqlite://").unwrap(), "").unwrap();
+    let mirror = SqlMirror::open(&url).unwrap();
     ledger.ingest(&event(1), after(0)).await;
     ledger.ingest(&event(2), after(0)).await;
     let fan_out = FanOut::new(ledger.store.clone(), mirror.clone(), "worker-1");
@@ -197,7 +198,7 @@ async fn without_its_table_the_mirror_gets_nothing_and_nothing_is_lost_m3() {
         Ok(failed(2, SinkError::TableMissing))
     );
     assert_eq!(waiting(&ledger).await, 2);
-    mirror.migrate().await.unwrap();
+    SqlMirror::create(&url).await.unwrap();
     assert_eq!(fan_out.pass(after(1000)).await, Ok(sent(2)));
     let customer = CustomerId::parse("stripe:cus_1").unwrap();
     let row = mirror.read(&customer).await.unwrap().unwrap();
@@ -326,8 +327,7 @@ fn rows_applied_in_any_order_and_any_number_of_times_end_with_the_newest_m2() {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let url = format!("sqlite://{}/{number}.db", folder.path().display());
         runtime.block_on(async {
-            let mirror = SqlMirror::open(&url).await.unwrap();
-            mirror.migrate().await.unwrap();
+            let mirror = SqlMirror::create(&url).await.unwrap();
             let mut rest = rows.as_slice();
             for size in batches.iter().cycle() {
                 let (batch, others) = rest.split_at(rest.len().min(*size));

@@ -170,8 +170,7 @@ fn personal_data_is_in_billing_customer_and_nowhere_else_k2() {
             assert_eq!(ledger.ingest(&event, now).await, outcome, "{body}");
         }
         let mirror_url = ledger.database.url("mirror.db");
-        let mirror = SqlMirror::open(&mirror_url).await.unwrap();
-        mirror.migrate().await.unwrap();
+        let mirror = SqlMirror::create(&mirror_url).await.unwrap();
         let fan_out = FanOut::new(ledger.store.clone(), mirror.clone(), "worker-1");
         assert!(fan_out.pass(now).await.unwrap().sent > 0);
         let mut held = Vec::new();

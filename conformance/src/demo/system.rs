@@ -58,8 +58,7 @@ impl System {
 
         // The gated service owns the mirror's table, as a service of one's own would.
         let mirror_url = sqlite_url(folder.path(), "app.db");
-        let mirror = SqlMirror::open(&mirror_url).await?;
-        mirror.migrate().await?;
+        let mirror = SqlMirror::create(&mirror_url).await?;
 
         let queue_environment = vec![
             ("FLAG_QUEUE_BILLING", "true".to_owned()),

@@ -10,7 +10,7 @@ create table processed_stripe_events (
     constraint processed_stripe_events_pkey primary key (event_id),
     constraint processed_stripe_events_outcome_check
         check (outcome in ('applied', 'stale', 'ignored', 'quarantined')),
-    constraint processed_stripe_events_digest_check check (length(facts_digest) = 64)
+    constraint processed_stripe_events_digest_check check (facts_digest like 'v%:%')
 ) strict, without rowid;
 
 create index processed_stripe_events_received_at_idx on processed_stripe_events (received_at);

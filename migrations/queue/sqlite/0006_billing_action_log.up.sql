@@ -25,6 +25,12 @@ create trigger billing_action_log_no_update before update on billing_action_log
 begin
     select raise(abort, 'billing_action_log is insert-only');
 end;
+-- "insert or replace" deletes without firing a trigger for it.
+create trigger billing_action_log_no_replace before insert on billing_action_log
+when exists (select 1 from billing_action_log where seq = new.seq)
+begin
+    select raise(abort, 'billing_action_log is insert-only');
+end;
 create trigger billing_action_log_no_delete before delete on billing_action_log
 begin
     select raise(abort, 'billing_action_log is insert-only');

@@ -44,13 +44,13 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of the process. A variable that is not UTF-8 counts as set to nothing.
+    /// The environment of the process. What is not UTF-8 in it parses as nothing that is wanted.
     #[must_use]
     pub fn of_process() -> Self {
         Self::new(std::env::vars_os().filter_map(|(name, value)| {
             Some((
                 name.into_string().ok()?,
-                value.into_string().unwrap_or_default(),
+                value.to_string_lossy().into_owned(),
             ))
         }))
     }

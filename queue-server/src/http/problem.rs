@@ -33,6 +33,8 @@ pub(crate) enum Problem {
     CustomerIdInvalid,
     /// Billing is switched off (K1).
     BillingOff,
+    /// As many deliveries are being read as may be.
+    TooManyDeliveries,
     /// It could not be committed, or not in time.
     NotCommitted(LedgerError),
     /// It was not committed in time: it may still be.
@@ -58,6 +60,7 @@ impl Problem {
             Self::Unauthenticated => "unauthenticated",
             Self::CustomerIdInvalid => "customer_id_invalid",
             Self::BillingOff => "billing_off",
+            Self::TooManyDeliveries => "too_many_deliveries",
             Self::NotCommitted(error) => error.code(),
             Self::CommitTimeout => "commit_timeout",
             Self::Panicked => "server_panicked",
@@ -76,9 +79,11 @@ impl Problem {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::CustomerIdInvalid => StatusCode::UNPROCESSABLE_ENTITY,
             // Whatever went wrong in here, nothing was promised, and the same again is safe.
-            Self::BillingOff | Self::NotCommitted(_) | Self::CommitTimeout | Self::Panicked => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::BillingOff
+            | Self::TooManyDeliveries
+            | Self::NotCommitted(_)
+            | Self::CommitTimeout
+            | Self::Panicked => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -96,6 +101,7 @@ impl Problem {
                 "A customer id is 1 to 248 printable ASCII characters without spaces, and does not begin with \"stripe:\"."
             }
             Self::BillingOff => "Billing is switched off.",
+            Self::TooManyDeliveries => "Too many deliveries come at once. Send it again.",
             Self::NotCommitted(_) | Self::CommitTimeout | Self::Panicked => {
                 "It could not be made durable now. Send it again."
             }

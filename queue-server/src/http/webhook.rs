@@ -38,6 +38,10 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Result<Json<Receipt>, Problem> {
     let began = Instant::now();
+    let permit = app
+        .deliveries
+        .try_acquire()
+        .map_err(|_| Problem::TooManyDeliveries)?;
     let delivery = read(request).await?;
     let now = Timestamp::now();
     let payload = signature::verify(delivery, &app.signing_keys, now).map_err(|error| {
@@ -50,6 +54,7 @@ pub(crate) async fn receive(
         tracing::warn!(code = error.code(), "a signed body is no event");
         Problem::EventMalformed
     })?;
+    drop(permit);
     let (id, event_type) = (event.id.clone(), event.event_type.clone());
     let outcome = commit(&app, Command::Ingest(Box::new(event)), now).await?;
     let labels = [
@@ -75,10 +80,14 @@ pub(crate) async fn commit(
     command: Command,
     now: Timestamp,
 ) -> Result<Outcome, Problem> {
-    match tokio::time::timeout(COMMIT_TIMEOUT, app.ledger.commit(command, now)).await {
+    let result = match tokio::time::timeout(COMMIT_TIMEOUT, app.ledger.commit(command, now)).await {
         Ok(result) => result.map_err(Problem::NotCommitted),
         Err(_) => Err(Problem::CommitTimeout),
-    }
+    };
+    result.inspect_err(|problem| {
+        counter!("billing_ledger_failures_total", "code" => problem.code()).increment(1);
+        tracing::warn!(code = problem.code(), "a command was not committed");
+    })
 }
 
 /// Reads the request as it came: the body is not decompressed or decoded, whatever it claims.

@@ -151,3 +151,27 @@ async fn four_servers_that_start_at_once_on_no_database_all_serve() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_database_that_would_forget_what_was_acknowledged_is_refused() {
+    for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:a?mode=memory"] {
+        let installation = Installation::new().with("DATABASE_URL", url);
+        let output = installation.run(&["serve"]).await;
+        assert_eq!(output.status.code(), Some(78), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_servers_with_different_audit_keys_only_one_writes() {
+    let installation = Installation::new();
+    let first = installation.serve().await;
+    let installation = installation.with("BILLING_AUDIT_KEY", &("0e".repeat(31) + "aa"));
+    let second = installation.serve().await;
+    let created = |n: u8| {
+        crate::support::customer_created(&format!("evt_{n}"), &format!("cus_{n}"), "user-1")
+    };
+    assert_eq!(first.outcome(&created(1)).await, "applied");
+    let refused = second.deliver(&created(2)).await;
+    assert_eq!(refused.status().as_u16(), 503);
+    assert_eq!(first.outcome(&created(2)).await, "applied");
+}

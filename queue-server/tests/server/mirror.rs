@@ -9,6 +9,8 @@ use crate::support::{Installation, customer_created, eventually, subscription_cr
 async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
     let installation = Installation::new();
     let url = format!("sqlite://{}", installation.path("app.db").display());
+    // The database is there, and nothing in it.
+    std::fs::write(installation.path("app.db"), "").unwrap();
     let installation = installation.with("MIRROR_DATABASE_URL", &url);
     let server = installation.serve().await;
     server
@@ -26,8 +28,7 @@ async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
         .await;
     assert_eq!(made_by_queue, 0);
 
-    let mirror = SqlMirror::open(&url).await.unwrap();
-    mirror.migrate().await.unwrap();
+    let mirror = SqlMirror::create(&url).await.unwrap();
     server
         .outcome(&subscription_created("evt_2", "cus_1", "active"))
         .await;
@@ -57,7 +58,6 @@ async fn a_commit_wakes_the_worker_at_once() {
         "sqlite://{}",
         installation.path("queue.db").display()
     ))
-    .await
     .unwrap();
     for number in 0..20 {
         let customer = format!("user-{number}");
@@ -79,4 +79,19 @@ async fn a_commit_wakes_the_worker_at_once() {
             .await,
         0
     );
+}
+
+#[tokio::test]
+async fn a_mirror_that_is_not_there_keeps_no_delivery_out_and_is_not_made() {
+    let installation = Installation::new();
+    let url = format!("sqlite://{}", installation.path("app.db").display());
+    let installation = installation.with("MIRROR_DATABASE_URL", &url);
+    let server = installation.serve().await;
+    let created = customer_created("evt_1", "cus_1", "user-1");
+    assert_eq!(server.outcome(&created).await, "applied");
+    eventually("the missing database is told", async || {
+        installation.log().contains("mirror_unavailable")
+    })
+    .await;
+    assert!(!installation.path("app.db").exists());
 }

@@ -38,16 +38,12 @@ impl Outbox for SqlStore {
         {
             return Ok(Vec::new());
         }
-        let leased: Vec<Leased> = parse(
+        let leased: Vec<serde_json::Value> = parse(
             self.database
                 .fetch(&statements.leased, &[holder.to_owned()])
                 .await?,
         )?;
-        let dirty = leased.into_iter().map(|Leased { row, attempts }| {
-            let row = MirrorRow::try_from(row).map_err(|_| StoreError::Corrupt)?;
-            Ok(Dirty { row, attempts })
-        });
-        let mut dirty = dirty.collect::<Result<Vec<_>, StoreError>>()?;
+        let mut dirty: Vec<Dirty> = leased.into_iter().filter_map(readable).collect();
         dirty.sort_by_key(|dirty| dirty.row.updated_at);
         Ok(dirty)
     }
@@ -75,4 +71,21 @@ impl Outbox for SqlStore {
     async fn depth(&self) -> Result<OutboxDepth, StoreError> {
         only(self.database.fetch(&self.statements().depth, &[]).await?)
     }
+}
+
+/// A row that can't be read holds up no other: it stays in the outbox, and is told of.
+fn readable(leased: serde_json::Value) -> Option<Dirty> {
+    let read = || {
+        let Leased { row, attempts } = serde_json::from_value(leased).ok()?;
+        let row = MirrorRow::try_from(row).ok()?;
+        Some(Dirty { row, attempts })
+    };
+    let dirty = read();
+    if dirty.is_none() {
+        tracing::error!(
+            code = StoreError::Corrupt.code(),
+            "a mirror row can't be read"
+        );
+    }
+    dirty
 }

@@ -7,6 +7,7 @@ with expected (name) as (values
     ('billing_action_log_subject_idx'),
     ('billing_action_log_event_id_idx'),
     ('billing_action_log_no_update'),
+    ('billing_action_log_no_replace'),
     ('billing_action_log_no_delete')
 )
 select name from expected
