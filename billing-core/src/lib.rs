@@ -9,15 +9,17 @@ pub mod alert;
 pub mod audit;
 pub mod catalogue;
 pub mod change;
+#[cfg(feature = "_store")]
+mod database;
 pub mod decision;
 pub mod event;
 pub mod id;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "_store")]
 pub mod ledger;
 pub mod mirror;
 pub mod personal;
 pub mod policy;
 pub mod signature;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "_store")]
 pub mod store;
 pub mod time;

@@ -4,16 +4,16 @@
 //! row's `updated_at` is minted when it is committed, never taken from Stripe's clock, and orders
 //! every copy of it: applying rows late, twice or out of order ends with the newest (M2).
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "_store")]
 mod outbox;
-#[cfg(feature = "sqlite")]
-mod sqlite;
+#[cfg(feature = "_store")]
+mod sql;
 mod stamp;
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "_store")]
 pub use outbox::{Dirty, FanOut, Outbox, OutboxDepth, Pass, Retry, Sent};
-#[cfg(feature = "sqlite")]
-pub use sqlite::SqliteMirror;
+#[cfg(feature = "_store")]
+pub use sql::SqlMirror;
 pub use stamp::{MirrorStamp, MirrorTime};
 
 use std::fmt;

@@ -6,14 +6,15 @@
 //! tables.
 
 mod rows;
-mod sqlite;
+mod sql;
+mod table;
+mod tables;
 
 pub use rows::{
     CustomerRow, DirtyRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
     SubscriptionRow,
 };
-pub use sqlite::SqliteStore;
-pub(crate) use sqlite::open as open_sqlite;
+pub use sql::{SqlStore, SqlTransaction};
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -128,6 +129,12 @@ pub enum StoreError {
     /// The database refuses the data: trying the same again will fail again.
     #[error("the database refuses the data")]
     Refused,
+    /// A table is not there: the migrations have not run.
+    #[error("a table is missing")]
+    TableMissing,
+    /// The URL's scheme names no database that this program was built for.
+    #[error("the URL's scheme names no database that this program was built for")]
+    UnknownScheme,
     /// A stored row can't be read.
     #[error("a stored row can't be read")]
     Corrupt,
@@ -141,6 +148,8 @@ impl StoreError {
             Self::Unavailable => "database_unavailable",
             Self::CommitUnknown => "commit_unknown",
             Self::Refused => "database_refused",
+            Self::TableMissing => "database_table_missing",
+            Self::UnknownScheme => "database_unknown",
             Self::Corrupt => "database_corrupt",
         }
     }
@@ -148,6 +157,9 @@ impl StoreError {
     /// Whether the same batch may succeed later.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Unavailable | Self::CommitUnknown)
+        matches!(
+            self,
+            Self::Unavailable | Self::CommitUnknown | Self::TableMissing
+        )
     }
 }

@@ -24,21 +24,34 @@ macro_rules! scripts {
     };
 }
 
-pub(crate) static QUEUE_SQLITE: &[Script] = scripts!("queue/sqlite":
-    "0001_billing_customer"
-    "0002_billing_subscription"
-    "0003_billing_invoice"
-    "0004_processed_stripe_events"
-    "0005_billing_quarantine"
-    "0006_billing_action_log"
-    "0007_billing_chain"
-    "0008_mirror_row"
-    "0009_mirror_outbox"
-);
+/// The same names for every kind of database.
+macro_rules! queue {
+    ($folder:literal) => {
+        scripts!($folder:
+            "0001_billing_customer"
+            "0002_billing_subscription"
+            "0003_billing_invoice"
+            "0004_processed_stripe_events"
+            "0005_billing_quarantine"
+            "0006_billing_action_log"
+            "0007_billing_chain"
+            "0008_mirror_row"
+            "0009_mirror_outbox"
+        )
+    };
+}
 
-pub(crate) static MIRROR_SQLITE: &[Script] = scripts!("mirror/sqlite":
-    "0001_billing_subscription_mirror"
-);
+#[cfg(feature = "postgres")]
+pub(crate) static QUEUE_POSTGRES: &[Script] = queue!("queue/postgres");
+#[cfg(feature = "sqlite")]
+pub(crate) static QUEUE_SQLITE: &[Script] = queue!("queue/sqlite");
+
+#[cfg(feature = "postgres")]
+pub(crate) static MIRROR_POSTGRES: &[Script] =
+    scripts!("mirror/postgres": "0001_billing_subscription_mirror");
+#[cfg(feature = "sqlite")]
+pub(crate) static MIRROR_SQLITE: &[Script] =
+    scripts!("mirror/sqlite": "0001_billing_subscription_mirror");
 
 /// The migrator of these scripts. Each schema has its own table of applied migrations, so that
 /// both can live in one database, beside a host's own migrations.
@@ -64,10 +77,13 @@ pub(crate) fn migrator(schema: Schema, scripts: &'static [Script]) -> Migrator {
 mod tests {
     use super::*;
 
+    #[cfg(all(feature = "postgres", feature = "sqlite"))]
     #[test]
     fn every_file_is_embedded_under_its_number() {
         for (folder, scripts) in [
+            ("queue/postgres", QUEUE_POSTGRES),
             ("queue/sqlite", QUEUE_SQLITE),
+            ("mirror/postgres", MIRROR_POSTGRES),
             ("mirror/sqlite", MIRROR_SQLITE),
         ] {
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

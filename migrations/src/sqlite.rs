@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use sqlx::sqlite::SqlitePool;
-use sqlx::{AssertSqlSafe, Executor, Row};
 
 use crate::lock::MigrationLock;
 use crate::script::{self, MIRROR_SQLITE, QUEUE_SQLITE, Script};
-use crate::{MigrationError, Schema};
+use crate::{MigrationError, Schema, verify};
 
 /// A SQLite database to migrate.
 #[derive(Debug, Clone, Copy)]
@@ -63,25 +62,7 @@ impl<'a> Sqlite<'a> {
     /// # Errors
     /// [`MigrationError::Verify`] names the first thing that is missing.
     pub async fn verify(&self) -> Result<(), MigrationError> {
-        for script in self.scripts() {
-            let failed = |missing| MigrationError::Verify {
-                migration: script.name,
-                missing,
-            };
-            let mut connection = self
-                .pool
-                .acquire()
-                .await
-                .map_err(MigrationError::Database)?;
-            let missing = connection
-                .fetch_optional(sqlx::raw_sql(AssertSqlSafe(script.verify)))
-                .await
-                .map_err(|_| failed("the table or a column".to_owned()))?;
-            if let Some(row) = missing {
-                return Err(failed(row.try_get(0).map_err(MigrationError::Database)?));
-            }
-        }
-        Ok(())
+        verify::each(self.pool, self.scripts()).await
     }
 
     async fn lock(&self) -> Result<Option<MigrationLock>, MigrationError> {

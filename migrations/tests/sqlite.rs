@@ -1,5 +1,6 @@
 //! Migrations run forth and back on SQLite.
 #![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 
 use billing_migrations::{MigrationError, Schema, Sqlite};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};

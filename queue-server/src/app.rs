@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use billing_core::alert::Alerts;
 use billing_core::ledger::Ledger;
 use billing_core::signature::SigningKeys;
-use billing_core::store::SqliteStore;
+use billing_core::store::SqlStore;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::http::InternalTokens;
@@ -14,7 +14,7 @@ use crate::http::InternalTokens;
 /// The application.
 pub(crate) struct App {
     pub(crate) ledger: Ledger,
-    pub(crate) store: SqliteStore,
+    pub(crate) store: SqlStore,
     pub(crate) signing_keys: SigningKeys,
     pub(crate) internal_tokens: InternalTokens,
     pub(crate) alerts: Alerts,

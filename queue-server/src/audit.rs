@@ -4,15 +4,15 @@ use std::io::{BufWriter, Write};
 
 use anyhow::Context;
 use billing_core::audit::{Row, Verifier};
-use billing_core::store::{AuditLog, SqliteStore};
+use billing_core::store::{AuditLog, SqlStore};
 
 use crate::config::{AuditConfig, DatabaseConfig};
 
 /// How often progress is shown, in rows.
 const PROGRESS_ROWS: u64 = 100_000;
 
-async fn open(config: &DatabaseConfig) -> anyhow::Result<SqliteStore> {
-    let store = SqliteStore::open_existing(&config.url).await;
+async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
+    let store = SqlStore::open_existing(&config.url).await;
     store.context("DATABASE_URL can't be opened: is there a database?")
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn verify(config: &AuditConfig) -> anyhow::Result<()> {
 
 /// Hands on every row after a place, page by page, and says the last one's place.
 async fn each_row_after(
-    store: &SqliteStore,
+    store: &SqlStore,
     mut seq: u64,
     mut hand_on: impl FnMut(Row) -> anyhow::Result<()>,
 ) -> anyhow::Result<u64> {

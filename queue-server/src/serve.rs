@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use billing_core::alert::Alerts;
 use billing_core::ledger::{Capacity, Ledger};
-use billing_core::mirror::{FanOut, SqliteMirror};
-use billing_core::store::SqliteStore;
+use billing_core::mirror::{FanOut, SqlMirror};
+use billing_core::store::SqlStore;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -22,22 +22,22 @@ use crate::worker::MirrorWorker;
 /// How long requests in flight may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
-async fn open(config: &DatabaseConfig) -> anyhow::Result<SqliteStore> {
-    SqliteStore::open(&config.url)
+async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
+    SqlStore::open(&config.url)
         .await
         .context("DATABASE_URL can't be opened: check the path and its rights")
 }
 
 /// The mirror: in Queue's own database the table is Queue's to make; in another one it is not.
-async fn open_mirror(config: &DatabaseConfig) -> anyhow::Result<SqliteMirror> {
+async fn open_mirror(config: &DatabaseConfig) -> anyhow::Result<SqlMirror> {
     let Some(url) = &config.mirror_url else {
-        let mirror = SqliteMirror::open(&config.url)
+        let mirror = SqlMirror::open(&config.url)
             .await
             .context("DATABASE_URL can't be opened")?;
         mirror.migrate().await?;
         return Ok(mirror);
     };
-    SqliteMirror::open(url)
+    SqlMirror::open(url)
         .await
         .context("MIRROR_DATABASE_URL can't be opened: check the path and its rights")
 }

@@ -26,7 +26,7 @@ pub use billing_core::decision::{
 };
 pub use billing_core::id::{CustomerId, InvalidId};
 #[cfg(feature = "sqlite")]
-pub use billing_core::mirror::SqliteMirror;
+pub use billing_core::mirror::SqlMirror;
 pub use billing_core::mirror::{
     MalformedRow, MirrorError, MirrorReader, MirrorRow, MirrorStamp, MirrorStatus, MirrorTime,
     UnverifiedRow,

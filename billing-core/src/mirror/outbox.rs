@@ -8,6 +8,7 @@
 use std::future::Future;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{MirrorRow, MirrorSink, MirrorTime, SinkError};
 use crate::id::CustomerId;
@@ -33,7 +34,7 @@ pub struct Dirty {
 }
 
 /// A row that reached the mirror.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sent {
     /// Whose.
     pub customer: CustomerId,
@@ -42,7 +43,7 @@ pub struct Sent {
 }
 
 /// A row that did not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Retry {
     /// Whose.
     pub customer: CustomerId,
@@ -53,7 +54,7 @@ pub struct Retry {
 }
 
 /// How much waits in the outbox.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub struct OutboxDepth {
     /// Customers whose row waits.
     pub waiting: u64,

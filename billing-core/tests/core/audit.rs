@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use billing_core::audit::{AuditKey, Entry, Fault, FaultKind, GENESIS, Head, Row, Verifier};
 use billing_core::ledger::{Capacity, Outcome};
 use billing_core::mirror::MirrorTime;
-use billing_core::store::{AuditLog, SqliteStore};
+use billing_core::store::{AuditLog, SqlStore};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -18,7 +18,7 @@ use crate::test_ledger::{TestLedger, audit_key, policy};
 use tampering::Chain;
 
 /// Reads the whole chain of a store.
-pub(crate) async fn chain_of(store: &SqliteStore) -> (Vec<Row>, Head) {
+pub(crate) async fn chain_of(store: &SqlStore) -> (Vec<Row>, Head) {
     let head = store.audit_head().await.unwrap();
     let mut rows: Vec<Row> = Vec::new();
     loop {

@@ -7,9 +7,9 @@ use billing_core::id::CustomerId;
 use billing_core::ledger::{Command, Ledger};
 use billing_core::mirror::{
     FanOut, MirrorReader, MirrorRow, MirrorSink, MirrorStatus, MirrorTime, Outbox, OutboxDepth,
-    Pass, Sent, SinkError, SqliteMirror,
+    Pass, Sent, SinkError, SqlMirror,
 };
-use billing_core::store::SqliteStore;
+use billing_core::store::SqlStore;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -65,7 +65,7 @@ impl MirrorSink for Mirror {
     }
 }
 
-fn fan_out(ledger: &TestLedger, mirror: &Mirror) -> FanOut<SqliteStore, Mirror> {
+fn fan_out(ledger: &TestLedger, mirror: &Mirror) -> FanOut<SqlStore, Mirror> {
     FanOut::new(ledger.store.clone(), mirror.clone(), "worker-1")
 }
 
@@ -188,7 +188,7 @@ async fn a_row_that_the_mirror_refuses_harms_only_itself_m3() {
 async fn without_its_table_the_mirror_gets_nothing_and_nothing_is_lost_m3() {
     let ledger = TestLedger::start().await;
     let url = ledger.database.url("mirror.db");
-    let mirror = SqliteMirror::open(&url).await.unwrap();
+    let mirror = SqlMirror::open(&url).await.unwrap();
     ledger.ingest(&event(1), after(0)).await;
     ledger.ingest(&event(2), after(0)).await;
     let fan_out = FanOut::new(ledger.store.clone(), mirror.clone(), "worker-1");
@@ -326,7 +326,7 @@ fn rows_applied_in_any_order_and_any_number_of_times_end_with_the_newest_m2() {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let url = format!("sqlite://{}/{number}.db", folder.path().display());
         runtime.block_on(async {
-            let mirror = SqliteMirror::open(&url).await.unwrap();
+            let mirror = SqlMirror::open(&url).await.unwrap();
             mirror.migrate().await.unwrap();
             let mut rest = rows.as_slice();
             for size in batches.iter().cycle() {

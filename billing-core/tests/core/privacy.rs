@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use billing_core::change::Change;
 use billing_core::ledger::Outcome;
-use billing_core::mirror::{FanOut, SqliteMirror};
+use billing_core::mirror::{FanOut, SqlMirror};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
@@ -170,7 +170,7 @@ fn personal_data_is_in_billing_customer_and_nowhere_else_k2() {
             assert_eq!(ledger.ingest(&event, now).await, outcome, "{body}");
         }
         let mirror_url = ledger.database.url("mirror.db");
-        let mirror = SqliteMirror::open(&mirror_url).await.unwrap();
+        let mirror = SqlMirror::open(&mirror_url).await.unwrap();
         mirror.migrate().await.unwrap();
         let fan_out = FanOut::new(ledger.store.clone(), mirror.clone(), "worker-1");
         assert!(fan_out.pass(now).await.unwrap().sent > 0);

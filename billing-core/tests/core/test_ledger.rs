@@ -9,7 +9,7 @@ use billing_core::event::Event;
 use billing_core::id::PriceId;
 use billing_core::ledger::{Capacity, Ledger, Outcome};
 use billing_core::policy::Policy;
-use billing_core::store::{SqliteStore, Store};
+use billing_core::store::{SqlStore, Store};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -70,8 +70,8 @@ impl Database {
         format!("sqlite://{}/{name}", self.folder.path().display())
     }
 
-    pub(crate) async fn store(&self) -> SqliteStore {
-        SqliteStore::open(&self.url("queue.db")).await.unwrap()
+    pub(crate) async fn store(&self) -> SqlStore {
+        SqlStore::open(&self.url("queue.db")).await.unwrap()
     }
 
     /// A connection of somebody else's.
@@ -84,7 +84,7 @@ impl Database {
 
 pub(crate) struct TestLedger {
     pub(crate) ledger: Ledger,
-    pub(crate) store: SqliteStore,
+    pub(crate) store: SqlStore,
     pub(crate) pool: SqlitePool,
     told: Told,
     alerts: Alerts,
@@ -105,7 +105,7 @@ impl TestLedger {
     pub(crate) async fn start_over<S: Store>(
         policy: Policy,
         capacity: Capacity,
-        wrap: impl FnOnce(SqliteStore) -> S,
+        wrap: impl FnOnce(SqlStore) -> S,
     ) -> Self {
         let database = Database::create().await;
         let store = database.store().await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use billing_core::audit::Head;
 use billing_core::id::{CustomerId, EventId, StripeCustomerId};
-use billing_core::store::{Claimed, Loaded, SqliteStore, Store, StoreError, Transaction, WriteSet};
+use billing_core::store::{Claimed, Loaded, SqlStore, Store, StoreError, Transaction, WriteSet};
 use tokio::sync::Semaphore;
 
 /// What a store does wrong.
@@ -29,7 +29,7 @@ pub(crate) struct Unruly {
     pub(crate) vices: Arc<Mutex<Vices>>,
     /// A transaction begins when it gets a permit, which it keeps.
     pub(crate) permits: Arc<Semaphore>,
-    store: Option<SqliteStore>,
+    store: Option<SqlStore>,
 }
 
 impl Unruly {
@@ -50,7 +50,7 @@ impl Unruly {
         }
     }
 
-    pub(crate) fn around(&self, store: SqliteStore) -> Self {
+    pub(crate) fn around(&self, store: SqlStore) -> Self {
         Self {
             store: Some(store),
             ..self.clone()
@@ -79,7 +79,7 @@ impl Store for Unruly {
 }
 
 pub(crate) struct UnrulyTransaction {
-    transaction: <SqliteStore as Store>::Transaction,
+    transaction: <SqlStore as Store>::Transaction,
     vices: Arc<Mutex<Vices>>,
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use billing_core::id::CustomerId;
-use billing_core::mirror::{MirrorReader, MirrorRow, SqliteMirror};
+use billing_core::mirror::{MirrorReader, MirrorRow, SqlMirror};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -26,7 +26,7 @@ pub(super) struct System {
     pub(super) queue: Program,
     pub(super) app: Program,
     pub(super) price_pro: String,
-    mirror: SqliteMirror,
+    mirror: SqlMirror,
     client: reqwest::Client,
     folder: TempDir,
     queue_binary: PathBuf,
@@ -58,7 +58,7 @@ impl System {
 
         // The gated service owns the mirror's table, as a service of one's own would.
         let mirror_url = sqlite_url(folder.path(), "app.db");
-        let mirror = SqliteMirror::open(&mirror_url).await?;
+        let mirror = SqlMirror::open(&mirror_url).await?;
         mirror.migrate().await?;
 
         let queue_environment = vec![

@@ -35,7 +35,7 @@ pub(crate) fn check(workspace: &Workspace, steps: &mut Steps, tools: &Tools) -> 
 /// nothing left to do, nor the other way round.
 fn build(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     steps.run(
-        "build what it takes",
+        "build the demonstration",
         "server, gated example, simulator; minutes the first time, then seconds",
         || {
             let mut build = workspace.cargo([
@@ -44,7 +44,7 @@ fn build(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
                 "--bin=demo",
                 "--example=gated_service",
             ]);
-            process::show(build.args(WHOLE).args(["--exclude", "xtask"]))
+            process::show(build.args(WHOLE))
         },
     )
 }

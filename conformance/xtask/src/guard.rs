@@ -31,7 +31,7 @@ pub(crate) fn step(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
             let found = BANNED.iter().filter_map(|(package, reason)| {
                 let path = path_to(workspace, package).transpose()?;
                 Some(path.map(|path| {
-                    format!("{package} is in the tree. {reason}. It comes by way of\n{path}")
+                    format!("{package} is in the tree: {reason}. It comes by way of\n{path}")
                 }))
             });
             let found: Vec<String> = found.collect::<Result<_>>()?;
@@ -43,7 +43,7 @@ pub(crate) fn step(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
 
 /// What leads to a package, as `cargo tree` draws it; nothing when it is not there.
 fn path_to(workspace: &Workspace, package: &str) -> Result<Option<String>> {
-    let mut tree = workspace.cargo(["tree", "--edges=all", "--invert", package]);
+    let mut tree = workspace.cargo(["tree", "--invert", package]);
     let output = process::finish(tree.args(WHOLE), &process::CARGO)?;
     read(&output).with_context(|| format!("can't tell whether {package} is in the tree"))
 }

@@ -15,6 +15,7 @@ pub(crate) struct Workspace {
     cargo: PathBuf,
     root: PathBuf,
     target: PathBuf,
+    programs: Vec<String>,
 }
 
 impl Workspace {
@@ -35,8 +36,14 @@ impl Workspace {
         Ok(Self {
             root: folder("workspace_root")?,
             target: folder("target_directory")?,
+            programs: programs(&metadata),
             cargo,
         })
+    }
+
+    /// The names of the workspace's programs, xtask apart.
+    pub(crate) fn programs(&self) -> &[String] {
+        &self.programs
     }
 
     /// The folder of the workspace's `Cargo.toml`.
@@ -71,6 +78,18 @@ impl Workspace {
     }
 }
 
+/// Reads the names of all programs but xtask out of cargo's description of the workspace.
+fn programs(metadata: &serde_json::Value) -> Vec<String> {
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let bins = targets.filter(|target| target["kind"][0] == "bin");
+    let names = bins.filter_map(|target| target["name"].as_str());
+    names
+        .filter(|name| *name != env!("CARGO_PKG_NAME"))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// A call of cargo as if from a shell.
 ///
 /// `cargo run` tells its child which package it is. A build script that watches such a variable (ring's does) would see
@@ -96,4 +115,16 @@ fn cargo_command(cargo: &Path) -> Command {
         }
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_but_for_xtask() {
+        let workspace = Workspace::locate().unwrap();
+        assert!(workspace.programs().contains(&"queue-server".to_owned()));
+        assert!(!workspace.programs().contains(&"xtask".to_owned()));
+    }
 }

@@ -1,7 +1,7 @@
 //! The mirror worker, with a mirror in another service's database (M3).
 
 use billing_core::id::CustomerId;
-use billing_core::mirror::{MirrorReader, MirrorStatus, SqliteMirror};
+use billing_core::mirror::{MirrorReader, MirrorStatus, SqlMirror};
 
 use crate::support::{Installation, customer_created, eventually, subscription_created};
 
@@ -26,7 +26,7 @@ async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
         .await;
     assert_eq!(made_by_queue, 0);
 
-    let mirror = SqliteMirror::open(&url).await.unwrap();
+    let mirror = SqlMirror::open(&url).await.unwrap();
     mirror.migrate().await.unwrap();
     server
         .outcome(&subscription_created("evt_2", "cus_1", "active"))
@@ -53,7 +53,7 @@ async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
 async fn a_commit_wakes_the_worker_at_once() {
     let installation = Installation::new();
     let server = installation.serve().await;
-    let mirror = SqliteMirror::open(&format!(
+    let mirror = SqlMirror::open(&format!(
         "sqlite://{}",
         installation.path("queue.db").display()
     ))

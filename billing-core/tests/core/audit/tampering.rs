@@ -3,7 +3,7 @@
 use billing_core::audit::{AuditKey, FaultKind, Row};
 use billing_core::id::CustomerId;
 use billing_core::ledger::{Command, Outcome};
-use billing_core::store::{AuditLog, SqliteStore};
+use billing_core::store::{AuditLog, SqlStore};
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, query};
@@ -17,7 +17,7 @@ use crate::test_ledger::{Database, TestLedger, audit_key};
 pub(super) struct Chain {
     database: Database,
     intruder: SqlitePool,
-    pub(super) store: SqliteStore,
+    pub(super) store: SqlStore,
     length: u64,
 }
 

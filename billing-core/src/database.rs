@@ -1,0 +1,197 @@
+//! A database, of whichever kind: connections, statements, transactions.
+//!
+//! Statements take and give text: sets of rows as one JSON array. So a batch costs one statement a
+//! table whatever its size, and one set of row types serves every kind of database; what differs
+//! between them is in [`Dialect`].
+
+mod dialect;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub(crate) use dialect::{Dialect, Kind};
+
+use crate::store::StoreError;
+
+/// Connections to a database.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgPool),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::SqlitePool),
+}
+
+/// A transaction. Dropped without a commit, it leaves no trace.
+///
+/// Never begin one in a future that may be dropped: sqlx would leave it open on its connection.
+#[derive(Debug)]
+pub(crate) enum DatabaseTransaction {
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+}
+
+/// The same expression for every kind of database.
+macro_rules! each {
+    ($kind:ident, $value:expr, $name:ident => $body:expr) => {
+        match $value {
+            #[cfg(feature = "postgres")]
+            $kind::Postgres($name) => $body,
+            #[cfg(feature = "sqlite")]
+            $kind::Sqlite($name) => $body,
+        }
+    };
+}
+
+/// A statement's first row's only column, which must be text.
+macro_rules! fetch {
+    ($executor:expr, $statement:expr, $parameters:expr) => {{
+        let mut query = sqlx::query_scalar::<_, String>($statement);
+        for parameter in $parameters {
+            query = query.bind(parameter.clone());
+        }
+        query.fetch_optional($executor).await.map_err(classify)
+    }};
+}
+
+/// How many rows a statement changed.
+macro_rules! execute {
+    ($executor:expr, $statement:expr, $parameters:expr) => {{
+        let mut query = sqlx::query($statement);
+        for parameter in $parameters {
+            query = query.bind(parameter.clone());
+        }
+        let result = query.execute($executor).await.map_err(classify);
+        result.map(|result| result.rows_affected())
+    }};
+}
+
+impl Database {
+    /// Opens the database of a URL: `sqlite://PATH`, `postgres://…`.
+    pub(crate) async fn open(url: &str, create_if_missing: bool) -> Result<Self, StoreError> {
+        let scheme = url.split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "sqlite")]
+            "sqlite" => sqlite::open(url, create_if_missing).await.map(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let _ = create_if_missing;
+                postgres::open(url).await.map(Self::Postgres)
+            }
+            _ => Err(StoreError::UnknownScheme),
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Dialect::Postgres,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    pub(crate) async fn fetch(
+        &self,
+        statement: &'static str,
+        parameters: &[String],
+    ) -> Result<Option<String>, StoreError> {
+        each!(Database, self, pool => fetch!(pool, statement, parameters))
+    }
+
+    pub(crate) async fn execute(
+        &self,
+        statement: &'static str,
+        parameters: &[String],
+    ) -> Result<u64, StoreError> {
+        each!(Database, self, pool => execute!(pool, statement, parameters))
+    }
+
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        Ok(match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => {
+                DatabaseTransaction::Postgres(pool.begin().await.map_err(classify)?)
+            }
+            // The write lock at once: what is decided on must be what is there.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool) => DatabaseTransaction::Sqlite(
+                pool.begin_with("begin immediate").await.map_err(classify)?,
+            ),
+        })
+    }
+
+    /// Brings the tables of a schema up to date, and verifies them.
+    pub(crate) async fn migrate(
+        &self,
+        schema: billing_migrations::Schema,
+    ) -> Result<(), billing_migrations::MigrationError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => {
+                billing_migrations::Postgres::new(pool, schema)
+                    .migrate()
+                    .await
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool) => {
+                billing_migrations::Sqlite::new(pool, schema)
+                    .migrate()
+                    .await
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        each!(Database, self, pool => pool.close().await);
+    }
+}
+
+impl DatabaseTransaction {
+    pub(crate) async fn fetch(
+        &mut self,
+        statement: &'static str,
+        parameters: &[String],
+    ) -> Result<Option<String>, StoreError> {
+        each!(DatabaseTransaction, self, transaction => fetch!(&mut **transaction, statement, parameters))
+    }
+
+    pub(crate) async fn execute(
+        &mut self,
+        statement: &'static str,
+        parameters: &[String],
+    ) -> Result<u64, StoreError> {
+        each!(DatabaseTransaction, self, transaction => execute!(&mut **transaction, statement, parameters))
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let result = each!(DatabaseTransaction, self, transaction => transaction.commit().await);
+        result.map_err(|_| StoreError::CommitUnknown)
+    }
+}
+
+/// Tells what may pass from what will not. Anything unforeseen is taken as passing: a retry loses
+/// nothing, and giving up would.
+pub(crate) fn classify(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(database) => {
+            use sqlx::error::ErrorKind as Kind;
+            // 42P01 is PostgreSQL's undefined_table; SQLite has only words for it.
+            let table_missing = database.code().as_deref() == Some("42P01")
+                || database.message().starts_with("no such table");
+            match database.kind() {
+                _ if table_missing => StoreError::TableMissing,
+                Kind::UniqueViolation
+                | Kind::ForeignKeyViolation
+                | Kind::NotNullViolation
+                | Kind::CheckViolation => StoreError::Refused,
+                _ => StoreError::Unavailable,
+            }
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Corrupt,
+        _ => StoreError::Unavailable,
+    }
+}

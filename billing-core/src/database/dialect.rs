@@ -1,0 +1,143 @@
+//! Where the kinds of database differ in how they say the same.
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// PostgreSQL, or an engine that speaks its protocol.
+    #[cfg(feature = "postgres")]
+    Postgres,
+    /// SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite,
+}
+
+/// What a column holds, as far as JSON and the databases differ about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// True or false; 1 or 0 in SQLite.
+    Bool,
+    /// An object or array; JSON text in SQLite.
+    Json,
+    /// An instant of Stripe's clock: `timestamptz`, seconds since 1970 in SQLite; seconds in JSON.
+    Seconds,
+    /// An instant of ours: `timestamptz`, text of fixed width in SQLite; that text in JSON.
+    Instant,
+}
+
+impl Dialect {
+    /// The rows of the JSON array in a parameter, as `item.value`.
+    pub(crate) fn items(self, parameter: usize) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => format!("jsonb_array_elements(${parameter}::jsonb) as item(value)"),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => format!("json_each(${parameter}) as item"),
+        }
+    }
+
+    /// The texts of the JSON array in a parameter.
+    pub(crate) fn texts(self, parameter: usize) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => format!("(select jsonb_array_elements_text(${parameter}::jsonb))"),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => format!("(select value from json_each(${parameter}))"),
+        }
+    }
+
+    /// A field of `item.value`, as a column's value.
+    pub(crate) fn field(self, name: &str, kind: Kind) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => match kind {
+                Kind::Json => format!("item.value -> '{name}'"),
+                _ => self.typed(&format!("(item.value ->> '{name}')"), kind),
+            },
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => {
+                let _ = kind;
+                format!("json_extract(item.value, '$.{name}')")
+            }
+        }
+    }
+
+    /// A parameter, as a column's value. Parameters are text.
+    pub(crate) fn parameter(self, number: usize, kind: Kind) -> String {
+        self.typed(&format!("${number}"), kind)
+    }
+
+    fn typed(self, text: &str, kind: Kind) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => match kind {
+                Kind::Text => text.to_owned(),
+                Kind::Integer => format!("{text}::bigint"),
+                Kind::Bool => format!("{text}::boolean"),
+                Kind::Json => format!("{text}::jsonb"),
+                Kind::Seconds => format!("to_timestamp({text}::bigint)"),
+                Kind::Instant => format!("({text} || '+00')::timestamptz"),
+            },
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => match kind {
+                Kind::Integer | Kind::Seconds => format!("cast({text} as integer)"),
+                _ => text.to_owned(),
+            },
+        }
+    }
+
+    /// A column, as a JSON value.
+    pub(crate) fn json(self, column: &str, kind: Kind) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => match kind {
+                Kind::Seconds => format!("extract(epoch from {column})::bigint"),
+                Kind::Instant => {
+                    format!("to_char({column} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
+                }
+                _ => column.to_owned(),
+            },
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => match kind {
+                Kind::Bool => format!("json(iif({column}, 'true', 'false'))"),
+                Kind::Json => format!("json({column})"),
+                _ => column.to_owned(),
+            },
+        }
+    }
+
+    /// A JSON array of all rows, each an object of these fields; `[]` for none.
+    pub(crate) fn array(self, fields: &str) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                format!("coalesce(json_agg(json_build_object({fields})), '[]')::text")
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => format!("json_group_array(json_object({fields}))"),
+        }
+    }
+
+    /// Holds a row for the rest of the transaction. SQLite's transactions hold everything.
+    pub(crate) fn for_update(self) -> &'static str {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => " for update",
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => "",
+        }
+    }
+
+    /// The same, passing over rows that somebody else holds.
+    pub(crate) fn skip_locked(self) -> &'static str {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => " for update skip locked",
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => "",
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A mirror in a SQL database: a sink for Queue, a reader for gates.
+
+use std::sync::LazyLock;
+
+use super::{MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError, UnverifiedRow};
+use crate::database::{Database, Dialect, Kind};
+use crate::id::CustomerId;
+use crate::store::StoreError;
+
+/// `billing_subscription_mirror` in a database.
+#[derive(Debug, Clone)]
+pub struct SqlMirror {
+    database: Database,
+}
+
+const COLUMNS: [(&str, Kind); 5] = [
+    ("queue_customer_id", Kind::Text),
+    ("plan_tier", Kind::Text),
+    ("status", Kind::Text),
+    ("current_period_end", Kind::Instant),
+    ("updated_at", Kind::Instant),
+];
+
+struct Statements {
+    read: String,
+    apply: String,
+}
+
+impl Statements {
+    fn of(dialect: Dialect) -> &'static Self {
+        #[cfg(feature = "postgres")]
+        static POSTGRES: LazyLock<Statements> =
+            LazyLock::new(|| Statements::build(Dialect::Postgres));
+        #[cfg(feature = "sqlite")]
+        static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Sqlite));
+        match dialect {
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => &POSTGRES,
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => &SQLITE,
+        }
+    }
+
+    fn build(sql: Dialect) -> Self {
+        let list = |item: &dyn Fn(&str, Kind) -> String| -> String {
+            COLUMNS
+                .iter()
+                .map(|(name, kind)| item(name, *kind))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let table = "billing_subscription_mirror";
+        let fields = list(&|name, kind| format!("'{name}', {}", sql.json(name, kind)));
+        let names = list(&|name, _| name.to_owned());
+        let values = list(&|name, kind| sql.field(name, kind));
+        let rows = sql.array(&fields);
+        Self {
+            read: format!("select {rows} from {table} where queue_customer_id = $1"),
+            // The guard makes it idempotent in any order: only a newer version changes a row (M2).
+            apply: format!(
+                "insert into {table} ({names}) select {values} from {items} where true
+                 on conflict (queue_customer_id) do update
+                 set plan_tier = excluded.plan_tier, status = excluded.status,
+                     current_period_end = excluded.current_period_end,
+                     updated_at = excluded.updated_at
+                 where excluded.updated_at > {table}.updated_at",
+                items = sql.items(1),
+            ),
+        }
+    }
+}
+
+impl SqlMirror {
+    /// Opens the database of a URL, such as `sqlite://app.db` (made if it is not there) or
+    /// `postgres://app@db/app`. Runs no migration: the table belongs to the service beside it.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when it can't be opened.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Database::open(url, true).await?,
+        })
+    }
+
+    /// Makes the table, for hosts that have no migrations of their own.
+    ///
+    /// # Errors
+    /// A [`billing_migrations::MigrationError`].
+    pub async fn migrate(&self) -> Result<(), billing_migrations::MigrationError> {
+        self.database
+            .migrate(billing_migrations::Schema::Mirror)
+            .await
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+impl MirrorReader for SqlMirror {
+    async fn read(&self, customer: &CustomerId) -> Result<Option<MirrorRow>, MirrorError> {
+        let statement = &Statements::of(self.database.dialect()).read;
+        let rows = self
+            .database
+            .fetch(statement, &[customer.to_string()])
+            .await;
+        let rows = rows.ok().flatten().ok_or(MirrorError::Unavailable)?;
+        let rows: Vec<UnverifiedRow> =
+            serde_json::from_str(&rows).map_err(|_| MirrorError::Unavailable)?;
+        Ok(rows
+            .into_iter()
+            .next()
+            .map(MirrorRow::try_from)
+            .transpose()?)
+    }
+}
+
+impl MirrorSink for SqlMirror {
+    async fn apply(&self, rows: &[MirrorRow]) -> Result<(), SinkError> {
+        let rows = serde_json::to_string(rows).map_err(|_| SinkError::Refused)?;
+        let statement = &Statements::of(self.database.dialect()).apply;
+        match self.database.execute(statement, &[rows]).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::TableMissing) => Err(SinkError::TableMissing),
+            Err(StoreError::Refused) => Err(SinkError::Refused),
+            Err(_) => Err(SinkError::Unavailable),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The store on a SQL database.
+//!
+//! A transaction begins by taking the head of the audit chain: in PostgreSQL by locking its row,
+//! in SQLite by taking the write lock. Every other writer, of this process or another, waits
+//! there, so that what a batch decides on is what is stored.
+
+mod audit_log;
+mod outbox;
+mod statements;
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Claimed, EventRow, Loaded, Store, StoreError, Transaction, WriteSet};
+use crate::account::Account;
+use crate::audit;
+use crate::database::{Database, DatabaseTransaction};
+use crate::id::{CustomerId, EventId, StripeCustomerId};
+use statements::Statements;
+
+/// Queue's tables in a database.
+#[derive(Debug, Clone)]
+pub struct SqlStore {
+    database: Database,
+}
+
+impl SqlStore {
+    /// Opens the database of a URL, such as `sqlite://queue.db` (made if it is not there) or
+    /// `postgres://queue@db/queue`. Runs no migration.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when it can't be opened.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Database::open(url, true).await?,
+        })
+    }
+
+    /// Opens a database that is there.
+    ///
+    /// # Errors
+    /// As [`SqlStore::open`].
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Database::open(url, false).await?,
+        })
+    }
+
+    /// Brings Queue's tables up to date.
+    ///
+    /// # Errors
+    /// A [`billing_migrations::MigrationError`].
+    pub async fn migrate(&self) -> Result<(), billing_migrations::MigrationError> {
+        self.database
+            .migrate(billing_migrations::Schema::Queue)
+            .await
+    }
+
+    /// Whether the database answers and its tables are there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it does not, [`StoreError::TableMissing`] when they are not.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.database
+            .fetch(&self.statements().read_head, &[])
+            .await
+            .map(drop)
+    }
+
+    /// How many subscriptions are in doubt, and how many objects were set aside: what wants a
+    /// refresh.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn doubts(&self) -> Result<u64, StoreError> {
+        let count = self.database.fetch(&self.statements().doubts, &[]).await?;
+        count
+            .and_then(|count| count.parse().ok())
+            .ok_or(StoreError::Corrupt)
+    }
+
+    /// Ends all connections, after the transactions in progress.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    fn statements(&self) -> &'static Statements {
+        Statements::of(self.database.dialect())
+    }
+}
+
+impl Store for SqlStore {
+    type Transaction = SqlTransaction;
+
+    async fn begin(&self) -> Result<SqlTransaction, StoreError> {
+        let statements = self.statements();
+        let mut transaction = self.database.begin().await?;
+        transaction.fetch(&statements.lock_head, &[]).await?;
+        let head = transaction.fetch(&statements.read_head, &[]).await?;
+        Ok(SqlTransaction {
+            transaction,
+            statements,
+            head: only(head)?,
+        })
+    }
+}
+
+/// A transaction on a SQL database.
+pub struct SqlTransaction {
+    transaction: DatabaseTransaction,
+    statements: &'static Statements,
+    head: audit::Head,
+}
+
+impl SqlTransaction {
+    async fn rows<T: DeserializeOwned>(
+        &mut self,
+        statement: &'static str,
+        parameters: &[String],
+    ) -> Result<Vec<T>, StoreError> {
+        parse(self.transaction.fetch(statement, parameters).await?)
+    }
+
+    async fn write<T: Serialize>(
+        &mut self,
+        statement: &'static str,
+        rows: &[T],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.transaction
+            .execute(statement, &[json(rows)?])
+            .await
+            .map(drop)
+    }
+}
+
+impl Transaction for SqlTransaction {
+    fn head(&self) -> &audit::Head {
+        &self.head
+    }
+
+    async fn claim(&mut self, events: &[EventId]) -> Result<HashMap<EventId, Claimed>, StoreError> {
+        if events.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<EventRow> = self.rows(&self.statements.claim, &[json(events)?]).await?;
+        let claimed = |row: EventRow| {
+            (
+                row.event_id,
+                Claimed {
+                    outcome: row.outcome,
+                    facts_digest: row.facts_digest,
+                },
+            )
+        };
+        Ok(rows.into_iter().map(claimed).collect())
+    }
+
+    async fn load(
+        &mut self,
+        accounts: &[StripeCustomerId],
+        customers: &[CustomerId],
+    ) -> Result<Loaded, StoreError> {
+        let statements = self.statements;
+        let mut loaded = Loaded::default();
+        let mut owners: BTreeSet<CustomerId> = customers.iter().cloned().collect();
+        if !accounts.is_empty() || !customers.is_empty() {
+            loaded.customers = self
+                .rows(
+                    &statements.load_customers,
+                    &[json(accounts)?, json(customers)?],
+                )
+                .await?;
+        }
+        if !loaded.customers.is_empty() {
+            let ids: Vec<_> = loaded
+                .customers
+                .iter()
+                .map(|row| &row.stripe_customer_id)
+                .collect();
+            let ids = [json(&ids)?];
+            loaded.subscriptions = self.rows(&statements.load_subscriptions, &ids).await?;
+            loaded.invoices = self.rows(&statements.load_invoices, &ids).await?;
+        }
+        owners.extend(accounts.iter().map(CustomerId::unbound));
+        for row in &loaded.customers {
+            let account = Account {
+                customer: row.record.clone(),
+                ..Account::new(row.stripe_customer_id.clone())
+            };
+            owners.insert(account.owner());
+        }
+        if !owners.is_empty() {
+            loaded.mirrors = self
+                .rows(&statements.load_mirrors, &[json(&owners)?])
+                .await?;
+        }
+        Ok(loaded)
+    }
+
+    async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
+        let statements = self.statements;
+        self.write(&statements.save_customers, &writes.customers)
+            .await?;
+        self.write(&statements.save_subscriptions, &writes.subscriptions)
+            .await?;
+        self.write(&statements.save_invoices, &writes.invoices)
+            .await?;
+        self.write(&statements.save_events, &writes.events).await?;
+        self.write(&statements.release, &writes.released).await?;
+        self.write(&statements.save_quarantine, &writes.quarantine)
+            .await?;
+        self.write(&statements.save_mirrors, &writes.mirrors)
+            .await?;
+        self.write(&statements.mark_dirty, &writes.dirty).await?;
+        self.write(&statements.append, &writes.audit).await?;
+        let Some(head) = &writes.head else {
+            return Ok(());
+        };
+        let key_check = head.key_check.clone().unwrap_or_default();
+        let parameters = [head.seq.to_string(), head.mac.clone(), key_check];
+        self.transaction
+            .execute(&statements.move_head, &parameters)
+            .await
+            .map(drop)
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await
+    }
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::Refused)
+}
+
+fn parse<T: DeserializeOwned>(rows: Option<String>) -> Result<Vec<T>, StoreError> {
+    rows.and_then(|rows| serde_json::from_str(&rows).ok())
+        .ok_or(StoreError::Corrupt)
+}
+
+fn only<T: DeserializeOwned>(rows: Option<String>) -> Result<T, StoreError> {
+    parse(rows)?.pop().ok_or(StoreError::Corrupt)
+}

@@ -1,0 +1,78 @@
+//! The mirror outbox.
+
+use serde::Deserialize;
+
+use super::{SqlStore, json, only, parse};
+use crate::mirror::{
+    Dirty, MirrorRow, MirrorTime, Outbox, OutboxDepth, Retry, Sent, UnverifiedRow,
+};
+use crate::store::StoreError;
+
+#[derive(Deserialize)]
+struct Leased {
+    #[serde(flatten)]
+    row: UnverifiedRow,
+    attempts: u32,
+}
+
+impl Outbox for SqlStore {
+    async fn lease(
+        &self,
+        holder: &str,
+        limit: u32,
+        now: MirrorTime,
+        until: MirrorTime,
+    ) -> Result<Vec<Dirty>, StoreError> {
+        let statements = self.statements();
+        let parameters = [
+            holder.to_owned(),
+            until.to_string(),
+            now.to_string(),
+            limit.to_string(),
+        ];
+        if self
+            .database
+            .execute(&statements.lease, &parameters)
+            .await?
+            == 0
+        {
+            return Ok(Vec::new());
+        }
+        let leased: Vec<Leased> = parse(
+            self.database
+                .fetch(&statements.leased, &[holder.to_owned()])
+                .await?,
+        )?;
+        let dirty = leased.into_iter().map(|Leased { row, attempts }| {
+            let row = MirrorRow::try_from(row).map_err(|_| StoreError::Corrupt)?;
+            Ok(Dirty { row, attempts })
+        });
+        let mut dirty = dirty.collect::<Result<Vec<_>, StoreError>>()?;
+        dirty.sort_by_key(|dirty| dirty.row.updated_at);
+        Ok(dirty)
+    }
+
+    async fn settle(
+        &self,
+        holder: &str,
+        sent: &[Sent],
+        retries: &[Retry],
+    ) -> Result<(), StoreError> {
+        let (statements, holder) = (self.statements(), holder.to_owned());
+        let mut transaction = self.database.begin().await?;
+        transaction
+            .execute(&statements.done, &[holder.clone(), json(sent)?])
+            .await?;
+        transaction
+            .execute(&statements.retry, &[holder.clone(), json(retries)?])
+            .await?;
+        transaction
+            .execute(&statements.end_lease, &[holder])
+            .await?;
+        transaction.commit().await
+    }
+
+    async fn depth(&self) -> Result<OutboxDepth, StoreError> {
+        only(self.database.fetch(&self.statements().depth, &[]).await?)
+    }
+}

@@ -1,0 +1,175 @@
+//! The statements of the store, built once for each kind of database.
+
+use std::sync::LazyLock;
+
+use crate::database::{Dialect, Kind};
+use crate::store::tables;
+
+/// All statements.
+pub(super) struct Statements {
+    pub(super) lock_head: String,
+    pub(super) read_head: String,
+    pub(super) claim: String,
+    pub(super) load_customers: String,
+    pub(super) load_subscriptions: String,
+    pub(super) load_invoices: String,
+    pub(super) load_mirrors: String,
+    pub(super) save_customers: String,
+    pub(super) save_subscriptions: String,
+    pub(super) save_invoices: String,
+    pub(super) save_events: String,
+    pub(super) save_quarantine: String,
+    pub(super) save_mirrors: String,
+    pub(super) release: String,
+    pub(super) mark_dirty: String,
+    pub(super) append: String,
+    pub(super) move_head: String,
+    pub(super) audit_page: String,
+    pub(super) doubts: String,
+    pub(super) lease: String,
+    pub(super) leased: String,
+    pub(super) done: String,
+    pub(super) retry: String,
+    pub(super) end_lease: String,
+    pub(super) depth: String,
+}
+
+impl Statements {
+    pub(super) fn of(dialect: Dialect) -> &'static Self {
+        #[cfg(feature = "postgres")]
+        static POSTGRES: LazyLock<Statements> =
+            LazyLock::new(|| Statements::build(Dialect::Postgres));
+        #[cfg(feature = "sqlite")]
+        static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Sqlite));
+        match dialect {
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => &POSTGRES,
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => &SQLITE,
+        }
+    }
+
+    fn build(sql: Dialect) -> Self {
+        let of_accounts = format!("stripe_customer_id in {}", sql.texts(1));
+        let read_head = tables::CHAIN.select(sql, "id = 1");
+        Self {
+            lock_head: format!("select cast(seq as text) from billing_chain where id = 1{}", sql.for_update()),
+            read_head,
+            claim: tables::EVENT.select(sql, &format!("event_id in {}", sql.texts(1))),
+            load_customers: tables::CUSTOMER.select(
+                sql,
+                &format!(
+                    "stripe_customer_id in {accounts} or queue_customer_id in {customers}
+                     or queue_customer_id in (select queue_customer_id from billing_customer
+                                              where stripe_customer_id in {accounts})",
+                    accounts = sql.texts(1),
+                    customers = sql.texts(2),
+                ),
+            ),
+            load_subscriptions: tables::SUBSCRIPTION.select(sql, &of_accounts),
+            load_invoices: tables::INVOICE.select(sql, &of_accounts),
+            load_mirrors: tables::MIRROR_ROW
+                .select(sql, &format!("queue_customer_id in {}", sql.texts(1))),
+            save_customers: tables::CUSTOMER.upsert(sql),
+            save_subscriptions: tables::SUBSCRIPTION.upsert(sql),
+            save_invoices: tables::INVOICE.upsert(sql),
+            save_events: tables::EVENT.upsert(sql),
+            save_quarantine: tables::QUARANTINE.upsert(sql),
+            save_mirrors: tables::MIRROR_ROW.upsert(sql),
+            // An event set aside for other facts than its first body's stays so: only its own
+            // reason goes.
+            release: format!(
+                "delete from billing_quarantine where reason <> 'facts_differ' and event_id in {}",
+                sql.texts(1)
+            ),
+            mark_dirty: format!(
+                "insert into mirror_outbox (queue_customer_id, version, dirty_since, due_at)
+                 select {id}, {version}, {due_at}, {due_at} from {items} where true
+                 on conflict (queue_customer_id) do update
+                 set version = excluded.version,
+                     due_at = case when mirror_outbox.due_at < excluded.due_at
+                                   then mirror_outbox.due_at else excluded.due_at end",
+                id = sql.field("queue_customer_id", Kind::Text),
+                version = sql.field("version", Kind::Instant),
+                due_at = sql.field("due_at", Kind::Instant),
+                items = sql.items(1),
+            ),
+            append: tables::ACTION_LOG.insert(sql),
+            move_head: format!(
+                "update billing_chain set seq = {}, mac = $2, key_check = $3 where id = 1",
+                sql.parameter(1, Kind::Integer)
+            ),
+            audit_page: tables::ACTION_LOG.select(
+                sql,
+                &format!(
+                    "seq in (select seq from billing_action_log where seq > {} order by seq limit 1000)",
+                    sql.parameter(1, Kind::Integer)
+                ),
+            ),
+            doubts: "select cast(
+                    (select count(*) from billing_subscription where in_doubt = true)
+                  + (select count(distinct object_id) from billing_quarantine where object_id is not null)
+                as text)"
+                .to_owned(),
+            lease: format!(
+                "update mirror_outbox set lease_holder = $1, lease_until = {until}
+                 where queue_customer_id in (
+                     select queue_customer_id from mirror_outbox
+                     where due_at <= {now} and (lease_until is null or lease_until <= {now})
+                     order by due_at limit {limit}{skip_locked})",
+                until = sql.parameter(2, Kind::Instant),
+                now = sql.parameter(3, Kind::Instant),
+                limit = sql.parameter(4, Kind::Integer),
+                skip_locked = sql.skip_locked(),
+            ),
+            leased: {
+                let fields = [
+                    ("queue_customer_id", Kind::Text),
+                    ("plan_tier", Kind::Text),
+                    ("status", Kind::Text),
+                    ("current_period_end", Kind::Instant),
+                    ("updated_at", Kind::Instant),
+                ];
+                let fields: Vec<String> = fields
+                    .iter()
+                    .map(|(name, kind)| format!("'{name}', {}", sql.json(&format!("m.{name}"), *kind)))
+                    .collect();
+                let fields = format!("{}, 'attempts', o.attempts", fields.join(", "));
+                format!(
+                    "select {} from mirror_outbox o
+                     join mirror_row m on m.queue_customer_id = o.queue_customer_id
+                     where o.lease_holder = $1",
+                    sql.array(&fields)
+                )
+            },
+            done: format!(
+                "delete from mirror_outbox where lease_holder = $1 and (queue_customer_id, version) in
+                 (select {}, {} from {})",
+                sql.field("customer", Kind::Text),
+                sql.field("version", Kind::Instant),
+                sql.items(2),
+            ),
+            retry: format!(
+                "update mirror_outbox set attempts = attempts + 1, due_at = retry.due_at
+                 from (select {} as id, {} as version, {} as due_at from {}) as retry
+                 where lease_holder = $1 and queue_customer_id = retry.id
+                   and mirror_outbox.version = retry.version",
+                sql.field("customer", Kind::Text),
+                sql.field("version", Kind::Instant),
+                sql.field("due_at", Kind::Instant),
+                sql.items(2),
+            ),
+            end_lease: "update mirror_outbox set lease_holder = null, lease_until = null
+                 where lease_holder = $1"
+                .to_owned(),
+            depth: format!(
+                "select {} from (select count(*) as waiting, min(dirty_since) as oldest
+                                 from mirror_outbox) as outbox",
+                sql.array(&format!(
+                    "'waiting', waiting, 'oldest', {}",
+                    sql.json("oldest", Kind::Instant)
+                )),
+            ),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Queue's tables, as far as rows are read or written by the set.
+
+use super::table::Table;
+use crate::database::Kind::{Bool, Instant, Integer, Json, Seconds, Text};
+
+pub(super) const CUSTOMER: Table = Table {
+    name: "billing_customer",
+    key: &[("stripe_customer_id", Text)],
+    columns: &[
+        ("queue_customer_id", Text),
+        ("bound_at", Seconds),
+        ("bound_by", Text),
+        ("deleted_at", Seconds),
+        ("personal_at", Seconds),
+        ("personal_by", Text),
+        ("email", Text),
+        ("name", Text),
+        ("address_line1", Text),
+        ("address_line2", Text),
+        ("address_city", Text),
+        ("address_state", Text),
+        ("address_postal_code", Text),
+        ("address_country", Text),
+    ],
+};
+
+pub(super) const SUBSCRIPTION: Table = Table {
+    name: "billing_subscription",
+    key: &[
+        ("stripe_customer_id", Text),
+        ("stripe_subscription_id", Text),
+    ],
+    columns: &[
+        ("terminal", Bool),
+        ("stamp", Seconds),
+        ("contenders", Json),
+        ("active_at", Seconds),
+        ("past_due_since", Seconds),
+        ("price_changed_at", Seconds),
+        ("price_changes", Json),
+        ("status", Text),
+        ("entitled", Bool),
+        ("ended", Bool),
+        ("mirror_status", Text),
+        ("plan_tier", Text),
+        ("prices", Json),
+        ("current_period_end", Seconds),
+        ("grace_ends_at", Seconds),
+        ("cancel_at_period_end", Bool),
+        ("cancel_at", Seconds),
+        ("resumes_at", Seconds),
+        ("latest_invoice", Text),
+        ("feature_locked_at", Seconds),
+        ("in_doubt", Bool),
+        ("next_deadline", Seconds),
+    ],
+};
+
+pub(super) const INVOICE: Table = Table {
+    name: "billing_invoice",
+    key: &[("stripe_customer_id", Text), ("stripe_invoice_id", Text)],
+    columns: &[
+        ("stripe_subscription_id", Text),
+        ("status", Text),
+        ("created", Seconds),
+        ("finalized_at", Seconds),
+        ("paid_at", Seconds),
+        ("billing_reason", Text),
+        ("first_failed_at", Seconds),
+        ("last_failed_at", Seconds),
+        ("first_failed_attempt", Integer),
+        ("failed_attempts", Integer),
+    ],
+};
+
+pub(super) const EVENT: Table = Table {
+    name: "processed_stripe_events",
+    key: &[("event_id", Text)],
+    columns: &[
+        ("type", Text),
+        ("created", Seconds),
+        ("facts_digest", Text),
+        ("outcome", Text),
+        ("received_at", Instant),
+    ],
+};
+
+pub(super) const QUARANTINE: Table = Table {
+    name: "billing_quarantine",
+    key: &[("event_id", Text), ("reason", Text)],
+    columns: &[
+        ("type", Text),
+        ("created", Seconds),
+        ("object_id", Text),
+        ("received_at", Instant),
+    ],
+};
+
+pub(super) const ACTION_LOG: Table = Table {
+    name: "billing_action_log",
+    key: &[("seq", Integer)],
+    columns: &[
+        ("recorded_at", Instant),
+        ("actor", Text),
+        ("action", Text),
+        ("subject", Text),
+        ("event_id", Text),
+        ("details", Text),
+        ("preimage", Text),
+        ("mac", Text),
+        ("key_id", Text),
+    ],
+};
+
+pub(super) const MIRROR_ROW: Table = Table {
+    name: "mirror_row",
+    key: &[("queue_customer_id", Text)],
+    columns: &[
+        ("plan_tier", Text),
+        ("status", Text),
+        ("current_period_end", Instant),
+        ("updated_at", Instant),
+        ("next_deadline", Seconds),
+    ],
+};
+
+pub(super) const CHAIN: Table = Table {
+    name: "billing_chain",
+    key: &[("seq", Integer)],
+    columns: &[("mac", Text), ("key_check", Text)],
+};

@@ -1,0 +1,2 @@
+drop table billing_action_log;
+drop function billing_action_log_refuse();
