@@ -66,6 +66,33 @@ fn of_several_deletions_the_earliest_is_kept_o5() {
     assert_eq!(deleted_at.unwrap().seconds(), BASE + 3);
 }
 
+#[test]
+fn more_changes_of_price_in_a_second_than_are_kept_are_in_doubt_a5() {
+    let doubt_after = |changes: i64| {
+        let state =
+            |price: &str| json!({ "customer": "cus_1", "status": "active", "prices": [price] });
+        let events = (0..=changes).map(|number| {
+            let prices = [["price_pro", "price_plus"], ["price_plus", "price_pro"]];
+            let [was, is] = prices[usize::try_from(number % 2).unwrap()];
+            let [was, is] =
+                [was, is].map(|price| Shape::Basil.subscription("sub_1", &state(price)));
+            // The last event is of a later second, and changes nothing.
+            let last = number == changes;
+            let (created, now) = if last { (BASE + 1, &was) } else { (BASE, &is) };
+            let kind = "customer.subscription.updated";
+            let mut body = bodies::event(&format!("evt_{number:02}"), kind, created, now.clone());
+            body["data"]["previous_attributes"] = bodies::previous_attributes(&was, now);
+            bodies::decode(body.to_string()).unwrap()
+        });
+        let events: Vec<Event> = events.collect();
+        let accounts = accounts_after(&events, &(0..events.len()).collect::<Vec<_>>());
+        let views = accounts.views(&policy(), after(0));
+        views.values().next().unwrap().in_doubt
+    };
+    assert!(!doubt_after(31) && !doubt_after(32));
+    assert!(doubt_after(33));
+}
+
 /// The state of ORDERING: all that is stored, but for what depends on arrival.
 #[derive(Debug, PartialEq)]
 struct State(BTreeMap<&'static str, Vec<Value>>);

@@ -22,9 +22,17 @@ enum Step {
     Deleted(usize),
 }
 
+/// States from this number on are terminal.
+const TERMINAL: usize = 10;
+
 fn state(number: usize) -> StateVector {
+    let status = if number < TERMINAL {
+        "active"
+    } else {
+        "canceled"
+    };
     StateVector {
-        status: "active".to_owned().into(),
+        status: status.to_owned().into(),
         items: vec![price("price_pro", Some(i64::try_from(number).unwrap()))],
         period_end: StripeTime::from_seconds(BASE),
         cancel_at_period_end: false,
@@ -236,6 +244,23 @@ fn with_moves_rank_counts_for_nothing_o3() {
     assert_eq!(settle(&[Step::Move(0, 1), Step::Visit(2)]), (1, true));
     assert_eq!(settle(&[Step::Move(0, 1), Step::Snapshot(0)]), (1, true));
     assert_eq!(settle(&[Step::Move(0, 1), Step::Snapshot(1)]), (1, false));
+}
+
+#[test]
+fn what_was_deleted_ends_as_its_deletion_shows_o3_o5() {
+    let (canceled, other) = (TERMINAL, TERMINAL + 1);
+    let steps = [
+        Step::Deleted(canceled),
+        Step::Move(canceled, other),
+        Step::Visit(other),
+    ];
+    assert_eq!(settle(&steps), (canceled, false));
+    assert_eq!(
+        settle(&[Step::Move(0, canceled), Step::Deleted(other)]),
+        (other, false)
+    );
+    // Also in the status that it had: the kind of event says that it is gone.
+    assert_eq!(settle(&[Step::Deleted(0), Step::Move(0, 1)]), (0, false));
 }
 
 #[test]
