@@ -79,6 +79,17 @@ fn a_missed_downgrade_locks_at_the_stamp_and_is_marked_a5() {
 }
 
 #[test]
+fn of_a_seconds_changes_the_one_that_can_have_come_last_locks_a5() {
+    run("
+0 | evt_1 customer.subscription.created sub_1 prices=price_other                     | applied !billing.price.unknown | stripe:cus_1 free active 30d
+5 | evt_9 customer.subscription.updated sub_1 prices=price_pro                       | applied | stripe:cus_1 pro active 30d
+5 | evt_5 customer.subscription.updated sub_1 prices=price_plus                      | applied | stripe:cus_1 pro_plus active 30d
+5 | evt_3 customer.subscription.updated sub_1 prices=price_pro                       | applied | stripe:cus_1 pro active 30d
+  | sub_1 ?                                                                          | active entitled feature_locked_at=5 |
+");
+}
+
+#[test]
 fn paused_collection_closes_until_it_resumes_a2_a6() {
     run("
 0  | evt_01 customer.subscription.created sub_1                                      | applied | stripe:cus_1 pro active 30d

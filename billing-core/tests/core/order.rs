@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::Accounts;
 use crate::arbitrary::{BASE, DAY, Deliveries, deliveries};
+use crate::bodies::{self, Shape};
 use crate::property::Property;
 use crate::test_ledger::{TestLedger, policy};
 
@@ -28,7 +29,7 @@ fn accounts_after(events: &[Event], order: &[usize]) -> Accounts {
 
 #[test]
 fn any_order_with_duplicates_ends_in_one_account_and_one_view_of_it_o1() {
-    Property::in_cases(600).holds(deliveries(4), |Deliveries { events, orders }| {
+    Property::in_cases(1000).holds(deliveries(4), |Deliveries { events, orders }| {
         let in_order: Vec<usize> = (0..events.len()).collect();
         let expected = accounts_after(&events, &in_order);
         for order in orders {
@@ -47,6 +48,49 @@ fn any_order_with_duplicates_ends_in_one_account_and_one_view_of_it_o1() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn of_several_deletions_the_earliest_is_kept_o5() {
+    let customer = |id: &str, event_type: &str, created: i64| {
+        let object = Shape::Basil.customer("cus_1", &json!({}));
+        bodies::decode(bodies::event(id, event_type, created, object).to_string()).unwrap()
+    };
+    let events = [
+        customer("evt_1", "customer.deleted", BASE + 5),
+        customer("evt_2", "customer.deleted", BASE + 3),
+        customer("evt_3", "customer.updated", BASE + 9),
+    ];
+    let accounts = accounts_after(&events, &[0, 1, 2]);
+    let deleted_at = accounts.0.values().next().unwrap().customer.deleted_at;
+    assert_eq!(deleted_at.unwrap().seconds(), BASE + 3);
+}
+
+#[test]
+fn more_changes_of_price_in_a_second_than_are_kept_are_in_doubt_a5() {
+    let doubt_after = |changes: i64| {
+        let state =
+            |price: &str| json!({ "customer": "cus_1", "status": "active", "prices": [price] });
+        let events = (0..=changes).map(|number| {
+            let prices = [["price_pro", "price_plus"], ["price_plus", "price_pro"]];
+            let [was, is] = prices[usize::try_from(number % 2).unwrap()];
+            let [was, is] =
+                [was, is].map(|price| Shape::Basil.subscription("sub_1", &state(price)));
+            // The last event is of a later second, and changes nothing.
+            let last = number == changes;
+            let (created, now) = if last { (BASE + 1, &was) } else { (BASE, &is) };
+            let kind = "customer.subscription.updated";
+            let mut body = bodies::event(&format!("evt_{number:02}"), kind, created, now.clone());
+            body["data"]["previous_attributes"] = bodies::previous_attributes(&was, now);
+            bodies::decode(body.to_string()).unwrap()
+        });
+        let events: Vec<Event> = events.collect();
+        let accounts = accounts_after(&events, &(0..events.len()).collect::<Vec<_>>());
+        let views = accounts.views(&policy(), after(0));
+        views.values().next().unwrap().in_doubt
+    };
+    assert!(!doubt_after(31) && !doubt_after(32));
+    assert!(doubt_after(33));
 }
 
 /// The state of ORDERING: all that is stored, but for what depends on arrival.
@@ -143,7 +187,7 @@ fn any_order_and_batching_ends_in_the_same_tables_o1() {
         batches,
         prop::sample::select(vec![0, 2 * DAY, 8 * DAY, 40 * DAY]),
     );
-    let property = Property::in_cases(40).with_slow_cases();
+    let property = Property::in_cases(60).with_slow_cases();
     property.holds(cases, |(Deliveries { events, orders }, batches, later)| {
         // All events are at most eight days young, or they would be set aside.
         let now = after(later + 8 * DAY);

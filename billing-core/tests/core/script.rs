@@ -228,6 +228,7 @@ fn distort(body: &mut Value, but: &str) {
             body["created"] = json!("2027-01-15T08:00:00Z");
             body["related_object"] = json!({ "id": "sub_1", "type": "subscription" });
         }
+        ("no_livemode", _) => body["livemode"] = Value::Null,
         ("live", _) => body["livemode"] = json!(true),
         ("account", account) => body["account"] = json!(account),
         ("created", time) => body["created"] = json!(time.parse::<i64>().unwrap()),

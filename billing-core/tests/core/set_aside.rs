@@ -54,6 +54,7 @@ fn an_event_of_another_mode_or_account_is_set_aside_e3() {
 5 | evt_03 charge.refunded ch_1 but=live                                             | quarantined !billing.event.quarantined | stripe:cus_1 pro active 30d; evt_02: wrong_account of sub_1; evt_03: wrong_livemode of -
 6 | evt_02 again                                                                     | applied   | stripe:cus_1 pro unpaid 30d; evt_03: wrong_livemode of -
 7 | evt_03 again                                                                     | ignored   | stripe:cus_1 pro unpaid 30d
+8 | evt_04 charge.refunded ch_1 but=no_livemode                                      | quarantined !billing.event.quarantined | stripe:cus_1 pro unpaid 30d; evt_04: wrong_livemode of -
 ");
 }
 
