@@ -189,7 +189,8 @@ impl<'de> Visitor<'de> for Picker<'_> {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(i64::try_from(value).map_or(Node::OtherNumber, Node::Int))
+        // Beyond every plausible time, quantity or count, and still a whole number.
+        Ok(Node::Int(i64::try_from(value).unwrap_or(i64::MAX)))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Node, E> {

@@ -41,6 +41,12 @@ struct Cause<'a> {
     now: Timestamp,
 }
 
+/// A command, interpreted.
+enum Task<'a> {
+    Ingest(&'a Event, Change),
+    Register(&'a CustomerId),
+}
+
 /// An account, and its rows as they are or will be stored.
 struct Book {
     account: Account,
@@ -51,7 +57,7 @@ struct Book {
 
 pub(super) struct Books<'a> {
     policy: &'a Policy,
-    work: &'a [(&'a Command, Timestamp)],
+    tasks: Vec<(Task<'a>, Timestamp)>,
     claimed: HashMap<EventId, Claimed>,
     books: BTreeMap<StripeCustomerId, Book>,
     mirrors: BTreeMap<CustomerId, MirrorState>,
@@ -68,10 +74,19 @@ pub(super) struct Books<'a> {
 }
 
 impl<'a> Books<'a> {
-    pub(super) fn new(policy: &'a Policy, work: &'a [(&'a Command, Timestamp)]) -> Self {
+    pub(super) fn new(policy: &'a Policy, work: &[(&'a Command, Timestamp)]) -> Self {
+        let task = |(command, now): &(&'a Command, Timestamp)| {
+            let task = match command {
+                Command::Ingest(event) => {
+                    Task::Ingest(event, Change::from_event(event, policy, *now))
+                }
+                Command::RegisterCustomer(customer) => Task::Register(customer),
+            };
+            (task, *now)
+        };
         Self {
             policy,
-            work,
+            tasks: work.iter().map(task).collect(),
             claimed: HashMap::new(),
             books: BTreeMap::new(),
             mirrors: BTreeMap::new(),
@@ -90,9 +105,9 @@ impl<'a> Books<'a> {
 
     /// The events whose ids must be claimed.
     pub(super) fn events(&self) -> Vec<EventId> {
-        let events = self.work.iter().filter_map(|(command, _)| match command {
-            Command::Ingest(event) => Some(event.id.clone()),
-            Command::RegisterCustomer(_) => None,
+        let events = self.tasks.iter().filter_map(|(task, _)| match task {
+            Task::Ingest(event, _) => Some(event.id.clone()),
+            Task::Register(_) => None,
         });
         events.collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -101,42 +116,36 @@ impl<'a> Books<'a> {
         self.claimed = claimed;
     }
 
-    fn account_changes(&self) -> impl Iterator<Item = AccountChange> {
-        self.work.iter().filter_map(|(command, now)| match command {
-            Command::Ingest(event) => match Change::from_event(event, self.policy, *now) {
-                Change::Account(change) => Some(*change),
-                Change::Nothing | Change::SetAside(_) => None,
-            },
-            Command::RegisterCustomer(_) => None,
+    fn account_changes(&self) -> impl Iterator<Item = &AccountChange> {
+        self.tasks.iter().filter_map(|(task, _)| match task {
+            Task::Ingest(_, Change::Account(change)) => Some(change.as_ref()),
+            Task::Ingest(_, Change::Nothing | Change::SetAside(_)) | Task::Register(_) => None,
         })
     }
 
     /// The accounts that the commands touch.
     pub(super) fn accounts(&self) -> Vec<StripeCustomerId> {
-        self.account_changes()
-            .map(|change| change.account)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        let accounts: BTreeSet<_> = self
+            .account_changes()
+            .map(|change| &change.account)
+            .collect();
+        accounts.into_iter().cloned().collect()
     }
 
     /// The customers that the commands name.
     pub(super) fn customers(&self) -> Vec<CustomerId> {
-        let registered = self.work.iter().filter_map(|(command, _)| match command {
-            Command::RegisterCustomer(customer) => Some(customer.clone()),
-            Command::Ingest(_) => None,
+        let registered = self.tasks.iter().filter_map(|(task, _)| match task {
+            Task::Register(customer) => Some(*customer),
+            Task::Ingest(..) => None,
         });
         let named = self
             .account_changes()
-            .filter_map(|change| match change.said {
-                Said::Customer(facts) => facts.queue_customer_id,
+            .filter_map(|change| match &change.said {
+                Said::Customer(facts) => facts.queue_customer_id.as_ref(),
                 Said::Subscription(_) | Said::Invoice(_) => None,
             });
-        registered
-            .chain(named)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        let customers: BTreeSet<_> = registered.chain(named).collect();
+        customers.into_iter().cloned().collect()
     }
 
     pub(super) fn take_records(&mut self, loaded: Loaded) {
@@ -175,12 +184,14 @@ impl<'a> Books<'a> {
             .extend(mirrors.map(|row| (row.queue_customer_id.clone(), row)));
     }
 
-    /// Takes one command.
-    pub(super) fn take(&mut self, command: &Command, now: Timestamp) -> Outcome {
-        match command {
-            Command::Ingest(event) => self.ingest(event, now),
-            Command::RegisterCustomer(customer) => self.register(customer, now),
-        }
+    /// Takes all commands, in order.
+    pub(super) fn take_all(&mut self) -> Vec<Outcome> {
+        let tasks = std::mem::take(&mut self.tasks);
+        let take = |(task, now)| match task {
+            Task::Ingest(event, change) => self.ingest(event, change, now),
+            Task::Register(customer) => self.register(customer, now),
+        };
+        tasks.into_iter().map(take).collect()
     }
 
     fn register(&mut self, customer: &CustomerId, now: Timestamp) -> Outcome {
@@ -196,7 +207,7 @@ impl<'a> Books<'a> {
         Outcome::Applied
     }
 
-    fn ingest(&mut self, event: &Event, now: Timestamp) -> Outcome {
+    fn ingest(&mut self, event: &Event, change: Change, now: Timestamp) -> Outcome {
         let digest = event.facts_digest();
         let known = self.claimed.get(&event.id).cloned();
         if let Some(known) = &known
@@ -218,9 +229,9 @@ impl<'a> Books<'a> {
             }
             return Outcome::Duplicate;
         }
-        let (outcome, processed) = match Change::from_event(event, self.policy, now) {
+        let (outcome, processed) = match change {
             Change::SetAside(set_aside) => {
-                // The same event set aside again for the same reason is no news.
+                // The same event set aside again is no news.
                 let again = known.as_ref().is_some_and(|known| {
                     known.outcome == ProcessedOutcome::Quarantined
                         && !digest.contradicts(&known.facts_digest)

@@ -100,10 +100,7 @@ impl<S: Store, O: Observer> Task<S, O> {
             .load(&books.accounts(), &books.customers())
             .await?;
         books.take_records(loaded);
-        let outcomes: Vec<Outcome> = work
-            .iter()
-            .map(|(command, now)| books.take(command, *now))
-            .collect();
+        let outcomes = books.take_all();
         let (writes, notices) = books.close(transaction.head(), &self.audit_key);
         transaction.save(&writes).await?;
         transaction.commit().await?;

@@ -154,7 +154,11 @@ async fn four_servers_that_start_at_once_on_no_database_all_serve() {
 
 #[tokio::test]
 async fn a_database_that_would_forget_what_was_acknowledged_is_refused() {
-    for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:a?mode=memory"] {
+    for url in [
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite:a?mode=memory",
+    ] {
         let installation = Installation::new().with("DATABASE_URL", url);
         let output = installation.run(&["serve"]).await;
         assert_eq!(output.status.code(), Some(78), "{url}");
