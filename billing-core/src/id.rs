@@ -102,6 +102,13 @@ impl CustomerId {
         Self(format!("{UNBOUND_PREFIX}{customer}"))
     }
 
+    /// The Stripe customer that only Stripe knows, where this is such an id.
+    #[must_use]
+    pub fn unbound_account(&self) -> Option<StripeCustomerId> {
+        let account = self.0.strip_prefix(UNBOUND_PREFIX)?;
+        StripeCustomerId::parse(account).ok()
+    }
+
     /// Takes an id that the seller chose: as [`CustomerId::parse`], without the reserved prefix,
     /// so that nobody can claim the row of a customer that only Stripe knows.
     ///

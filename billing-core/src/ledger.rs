@@ -32,6 +32,9 @@ pub enum Command {
     Ingest(Box<Event>),
     /// See to it that a customer of the seller's has a mirror row (M6).
     RegisterCustomer(CustomerId),
+    /// See to it that a customer's rows show what follows from their records *now*: the end of
+    /// grace and the like need no event (A6).
+    Settle(CustomerId),
 }
 
 /// What came of a command. For events, the first that holds in this order.

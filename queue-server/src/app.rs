@@ -21,7 +21,8 @@ pub(crate) struct App {
     pub(crate) alerts: Alerts,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) billing_on: bool,
-    pub(crate) worker_alive: Arc<Alive>,
+    pub(crate) mirror_worker: Arc<Alive>,
+    pub(crate) deadline_worker: Arc<Alive>,
     /// One for each delivery that may be read at once: what bounds the memory that bodies take.
     pub(crate) deliveries: Semaphore,
 }

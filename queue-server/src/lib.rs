@@ -6,6 +6,7 @@ pub mod http;
 
 mod app;
 mod audit;
+mod deadline;
 
 mod serve;
 mod telemetry;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{Alive, App};
 use crate::config::{DatabaseConfig, ServeConfig};
+use crate::deadline::DeadlineWorker;
 use crate::http;
 use crate::telemetry::{self, BatchMetrics};
 use crate::worker::MirrorWorker;
@@ -76,7 +77,13 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     .await
     .context("the ledger does not start; check BILLING_AUDIT_KEY and DATABASE_URL")?;
 
-    let (worker_alive, pulse) = Alive::pulse();
+    let (deadline_worker, deadline_pulse) = Alive::pulse();
+    let deadlines = DeadlineWorker {
+        store: store.clone(),
+        ledger: ledger.clone(),
+        billing_on: config.billing_on,
+    };
+    let (mirror_worker, mirror_pulse) = Alive::pulse();
     let worker = MirrorWorker {
         fan_out: FanOut::new(store.clone(), mirror.clone(), holder()),
         ledger: ledger.clone(),
@@ -91,7 +98,8 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         alerts: alerts.clone(),
         metrics,
         billing_on: config.billing_on,
-        worker_alive,
+        mirror_worker,
+        deadline_worker,
         deliveries: Semaphore::new(MAX_DELIVERIES),
     });
     let address = SocketAddr::new(config.host, config.port);
@@ -105,13 +113,17 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::info!(%address, "listening");
     println!("listening on http://{address}");
 
-    let stop_worker = CancellationToken::new();
-    let worker_task = tokio::spawn(worker.run(stop_worker.clone(), pulse));
+    let stop_deadlines = CancellationToken::new();
+    let deadline_task = tokio::spawn(deadlines.run(stop_deadlines.clone(), deadline_pulse));
+    let stop_mirror = CancellationToken::new();
+    let mirror_task = tokio::spawn(worker.run(stop_mirror.clone(), mirror_pulse));
     serve_http(listener, app, stop_signal).await?;
     // Whoever was answered has been committed. The worker sends what it can of that, and then
     // the last handle of the ledger is gone.
-    stop_worker.cancel();
-    worker_task.await.context("the mirror worker failed")?;
+    stop_deadlines.cancel();
+    deadline_task.await.context("the deadline worker failed")?;
+    stop_mirror.cancel();
+    mirror_task.await.context("the mirror worker failed")?;
     // A client that did not finish in time may still hold a handle.
     if let Ok(result) = tokio::time::timeout(SETTLE, ledger_task).await {
         result.context("the ledger failed")?;

@@ -61,6 +61,10 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         "billing_mirror_rows_total",
         "Rows sent to the mirror, by result"
     );
+    describe_counter!(
+        "billing_deadlines_total",
+        "Customers settled because an instant came, by outcome"
+    );
     describe_histogram!("billing_batch_size", "Commands per transaction");
     describe_histogram!(
         "billing_commit_seconds",

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Command, Outcome};
-use crate::account::{Account, Entitlement};
+use crate::account::Account;
 use crate::alert::Alert;
 use crate::audit::{AuditKey, Draft, Head};
 use crate::change::{AccountChange, Change, QuarantineReason, Said, SetAside};
@@ -45,6 +45,7 @@ struct Cause<'a> {
 enum Task<'a> {
     Ingest(&'a Event, Change),
     Register(&'a CustomerId),
+    Settle(&'a CustomerId),
 }
 
 /// An account, and its rows as they are or will be stored.
@@ -81,6 +82,7 @@ impl<'a> Books<'a> {
                     Task::Ingest(event, Change::from_event(event, policy, *now))
                 }
                 Command::RegisterCustomer(customer) => Task::Register(customer),
+                Command::Settle(customer) => Task::Settle(customer),
             };
             (task, *now)
         };
@@ -107,7 +109,7 @@ impl<'a> Books<'a> {
     pub(super) fn events(&self) -> Vec<EventId> {
         let events = self.tasks.iter().filter_map(|(task, _)| match task {
             Task::Ingest(event, _) => Some(event.id.clone()),
-            Task::Register(_) => None,
+            Task::Register(_) | Task::Settle(_) => None,
         });
         events.collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -119,23 +121,27 @@ impl<'a> Books<'a> {
     fn account_changes(&self) -> impl Iterator<Item = &AccountChange> {
         self.tasks.iter().filter_map(|(task, _)| match task {
             Task::Ingest(_, Change::Account(change)) => Some(change.as_ref()),
-            Task::Ingest(_, Change::Nothing | Change::SetAside(_)) | Task::Register(_) => None,
+            Task::Ingest(_, Change::Nothing | Change::SetAside(_))
+            | Task::Register(_)
+            | Task::Settle(_) => None,
         })
     }
 
     /// The accounts that the commands touch.
     pub(super) fn accounts(&self) -> Vec<StripeCustomerId> {
-        let accounts: BTreeSet<_> = self
-            .account_changes()
-            .map(|change| &change.account)
-            .collect();
-        accounts.into_iter().cloned().collect()
+        let unbound = self.tasks.iter().filter_map(|(task, _)| match task {
+            Task::Register(customer) | Task::Settle(customer) => customer.unbound_account(),
+            Task::Ingest(..) => None,
+        });
+        let changed = self.account_changes().map(|change| change.account.clone());
+        let accounts: BTreeSet<_> = changed.chain(unbound).collect();
+        accounts.into_iter().collect()
     }
 
     /// The customers that the commands name.
     pub(super) fn customers(&self) -> Vec<CustomerId> {
         let registered = self.tasks.iter().filter_map(|(task, _)| match task {
-            Task::Register(customer) => Some(*customer),
+            Task::Register(customer) | Task::Settle(customer) => Some(*customer),
             Task::Ingest(..) => None,
         });
         let named = self
@@ -190,21 +196,37 @@ impl<'a> Books<'a> {
         let take = |(task, now)| match task {
             Task::Ingest(event, change) => self.ingest(event, change, now),
             Task::Register(customer) => self.register(customer, now),
+            Task::Settle(customer) => self.settle(customer, now),
         };
         tasks.into_iter().map(take).collect()
     }
 
+    /// Gives a customer a row, or sees to it that the one they have shows what follows now: also
+    /// from a catalogue that has changed.
     fn register(&mut self, customer: &CustomerId, now: Timestamp) -> Outcome {
-        if self.mirrors.contains_key(customer) {
-            return Outcome::Duplicate;
+        match self.settle_now(customer, "internal", now) {
+            true => Outcome::Applied,
+            false => Outcome::Duplicate,
         }
+    }
+
+    fn settle(&mut self, customer: &CustomerId, now: Timestamp) -> Outcome {
+        match self.settle_now(customer, "clock", now) {
+            true => Outcome::Applied,
+            false => Outcome::Stale,
+        }
+    }
+
+    /// Settles a customer without an event, and says whether anything that is stored changed.
+    fn settle_now(&mut self, customer: &CustomerId, actor: &'static str, now: Timestamp) -> bool {
+        let (rows_before, drafts_before) = (self.changed_mirrors.len(), self.drafts.len());
         let cause = Cause {
-            actor: "internal",
+            actor,
             event: None,
             now,
         };
-        self.show(customer, Entitlement::none(self.policy), cause);
-        Outcome::Applied
+        self.settle_owner(customer, cause);
+        (self.changed_mirrors.len(), self.drafts.len()) != (rows_before, drafts_before)
     }
 
     fn ingest(&mut self, event: &Event, change: Change, now: Timestamp) -> Outcome {

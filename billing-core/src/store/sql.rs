@@ -10,8 +10,9 @@ mod statements;
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde::Serialize;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::{Claimed, EventRow, Loaded, Store, StoreError, Transaction, WriteSet};
 use crate::account::Account;
@@ -79,6 +80,31 @@ impl SqlStore {
         count
             .and_then(|count| count.parse().ok())
             .ok_or(StoreError::Corrupt)
+    }
+
+    /// Customers whose row should have changed by now without an event (A6), the longest overdue
+    /// first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_customers(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<CustomerId>, StoreError> {
+        #[derive(Deserialize)]
+        struct Due {
+            queue_customer_id: CustomerId,
+        }
+        let parameters = [now.as_second().to_string(), limit.to_string()];
+        let due = self
+            .database
+            .fetch(&self.statements().due, &parameters)
+            .await?;
+        Ok(parse::<Due>(due)?
+            .into_iter()
+            .map(|due| due.queue_customer_id)
+            .collect())
     }
 
     /// Ends all connections, after the transactions in progress.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use billing_core::alert::{Alert, Alerts};
 use billing_core::audit::AuditKey;
+use billing_core::catalogue::Tier;
 use billing_core::event::Event;
-use billing_core::id::{CustomerId, EventId};
+use billing_core::id::{CustomerId, EventId, PriceId};
 use billing_core::ledger::{Capacity, Command, Ledger, LedgerError, Outcome, StartError};
 use billing_core::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sqlx::query;
+use sqlx::{query, query_scalar};
 
 use crate::arbitrary::BASE;
 use crate::audit::{chain_of, verify};
@@ -331,4 +332,39 @@ async fn a_registered_customer_has_a_row_and_keeps_it_m6() {
     );
     assert_eq!(ledger.rows("mirror_row").await, row);
     assert_chain_is_whole(&ledger).await;
+}
+
+#[tokio::test]
+async fn registering_again_applies_a_catalogue_that_has_changed_a5_m6() {
+    let body = r#"{"object":"event","id":"evt_1","type":"customer.subscription.created",
+        "created":1800000000,"livemode":false,"data":{"object":{"object":"subscription","id":"sub_1",
+        "customer":"cus_1","status":"active","items":{"data":[{"price":{"id":"price_new"},
+        "quantity":1,"current_period_end":1802592000}]}}}}"#;
+    let database = {
+        let before = TestLedger::start().await;
+        before.ingest(&bodies::decode(body).unwrap(), now()).await;
+        before.stop().await
+    };
+    let mut policy = policy();
+    let (price, tier) = (
+        PriceId::parse("price_new").unwrap(),
+        Tier::parse("pro").unwrap(),
+    );
+    policy.catalogue = policy.catalogue.with_price(price, tier).unwrap();
+    let store = database.store().await;
+    let capacity = Capacity::default();
+    let (ledger, _task) =
+        Ledger::start(store, policy, audit_key(), Alerts::default(), (), capacity)
+            .await
+            .unwrap();
+    let customer = CustomerId::parse("stripe:cus_1").unwrap();
+    for outcome in [Outcome::Applied, Outcome::Duplicate] {
+        let command = Command::RegisterCustomer(customer.clone());
+        assert_eq!(ledger.commit(command, now()).await, Ok(outcome));
+    }
+    let tiers: Vec<String> = query_scalar("select plan_tier from mirror_row")
+        .fetch_all(&database.intruder().await)
+        .await
+        .unwrap();
+    assert_eq!(tiers, ["pro"]);
 }

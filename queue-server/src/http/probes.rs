@@ -26,6 +26,7 @@ pub(crate) async fn healthz() -> &'static str {
 pub(crate) struct Readiness {
     database: bool,
     mirror_worker: bool,
+    deadline_worker: bool,
     billing: &'static str,
 }
 
@@ -34,10 +35,11 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Rea
     let database = tokio::time::timeout(PROBE_TIMEOUT, app.store.check()).await;
     let readiness = Readiness {
         database: matches!(database, Ok(Ok(()))),
-        mirror_worker: app.worker_alive.is_alive(),
+        mirror_worker: app.mirror_worker.is_alive(),
+        deadline_worker: app.deadline_worker.is_alive(),
         billing: if app.billing_on { "on" } else { "off" },
     };
-    let ready = readiness.database && readiness.mirror_worker;
+    let ready = readiness.database && readiness.mirror_worker && readiness.deadline_worker;
     (
         if ready {
             StatusCode::OK

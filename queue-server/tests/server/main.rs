@@ -9,6 +9,7 @@
 mod audit;
 mod config;
 mod customers;
+mod deadline;
 mod kill;
 mod mirror;
 mod probes;

@@ -18,7 +18,7 @@ async fn probes_answer() {
     assert_eq!(ready.status(), StatusCode::OK);
     assert_eq!(
         ready.text().await.unwrap(),
-        r#"{"database":true,"mirror_worker":true,"billing":"on"}"#
+        r#"{"database":true,"mirror_worker":true,"deadline_worker":true,"billing":"on"}"#
     );
 }
 

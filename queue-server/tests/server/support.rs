@@ -107,6 +107,11 @@ impl Installation {
         }
     }
 
+    /// The mirror in Queue's own database.
+    pub(crate) fn mirror_url(&self) -> String {
+        self.environment["DATABASE_URL"].clone()
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("server.log")).unwrap_or_default()
     }

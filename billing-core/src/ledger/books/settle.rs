@@ -92,7 +92,7 @@ impl Books<'_> {
     }
 
     /// What follows for a customer: the views of all subscriptions bound to them, and their row.
-    fn settle_owner(&mut self, owner: &CustomerId, cause: Cause<'_>) {
+    pub(super) fn settle_owner(&mut self, owner: &CustomerId, cause: Cause<'_>) {
         let accounts: Vec<StripeCustomerId> = self
             .books
             .values()

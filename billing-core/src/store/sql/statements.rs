@@ -26,6 +26,7 @@ pub(super) struct Statements {
     pub(super) move_head: String,
     pub(super) audit_page: String,
     pub(super) doubts: String,
+    pub(super) due: String,
     pub(super) lease: String,
     pub(super) leased: String,
     pub(super) done: String,
@@ -111,6 +112,13 @@ impl Statements {
                   + (select count(distinct object_id) from billing_quarantine where object_id is not null)
                 as text)"
                 .to_owned(),
+            due: format!(
+                "select {} from (select queue_customer_id from mirror_row where next_deadline <= {}
+                                 order by next_deadline limit {}) as due",
+                sql.array("'queue_customer_id', queue_customer_id"),
+                sql.parameter(1, Kind::Seconds),
+                sql.parameter(2, Kind::Integer),
+            ),
             lease: format!(
                 "update mirror_outbox set lease_holder = $1, lease_until = {until}
                  where queue_customer_id in (
