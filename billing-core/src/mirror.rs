@@ -5,11 +5,15 @@
 //! every copy of it: applying rows late, twice or out of order ends with the newest (M2).
 
 #[cfg(feature = "_store")]
+mod coalescing;
+#[cfg(feature = "_store")]
 mod outbox;
 #[cfg(feature = "_store")]
 mod sql;
 mod stamp;
 
+#[cfg(feature = "_store")]
+pub use coalescing::{BatchReader, Coalescing};
 #[cfg(feature = "_store")]
 pub use outbox::{Dirty, FanOut, Outbox, OutboxDepth, Pass, Retry, Sent};
 #[cfg(feature = "_store")]

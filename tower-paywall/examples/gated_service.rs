@@ -16,7 +16,9 @@ use http::request::Parts;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tower_paywall::{CustomerId, Gate, GateDecision, PaywallLayer, Routes, SqlMirror, Tier};
+use tower_paywall::{
+    Coalescing, CustomerId, Gate, GateDecision, PaywallLayer, Routes, SqlMirror, Tier,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let mirror = SqlMirror::open(&env::var("MIRROR_DATABASE_URL")?)?;
+    let mirror = SqlMirror::open(&env::var("MIRROR_DATABASE_URL")?)?.coalescing(2);
     let app = app(mirror)?;
 
     let port: u16 = env::var("PORT").map_or(Ok(0), |port| port.parse())?;
@@ -45,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn app(mirror: SqlMirror) -> Result<Router, Box<dyn Error>> {
+fn app(mirror: Coalescing) -> Result<Router, Box<dyn Error>> {
     let (pro, pro_plus) = (Tier::parse("pro")?, Tier::parse("pro_plus")?);
     let gate = Gate::new(pro.clone())?.with_upgrade_url("/pricing");
     let routes = Routes::gated_by_default(pro)

@@ -25,8 +25,8 @@ pub use billing_core::decision::{
     DEFAULT_LEEWAY, Decision, DenyReason, Gate, InvalidPattern, Problem, Protocol, Routes,
 };
 pub use billing_core::id::{CustomerId, InvalidId};
-#[cfg(feature = "sqlite")]
-pub use billing_core::mirror::SqlMirror;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use billing_core::mirror::{Coalescing, SqlMirror};
 pub use billing_core::mirror::{
     MalformedRow, MirrorError, MirrorReader, MirrorRow, MirrorStatus, MirrorTime, UnverifiedRow,
 };

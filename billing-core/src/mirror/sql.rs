@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::{MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError, UnverifiedRow};
+use super::{
+    BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError,
+    UnverifiedRow,
+};
 use crate::database::{Database, Dialect, Kind};
 use crate::id::CustomerId;
 use crate::store::StoreError;
@@ -66,7 +69,10 @@ impl Statements {
         let values = list(&|name, kind| sql.field(name, kind));
         let rows = sql.array(&fields);
         Self {
-            read: format!("select {rows} from {table} where queue_customer_id = $1"),
+            read: format!(
+                "select {rows} from {table} where queue_customer_id in {}",
+                sql.texts(1)
+            ),
             // The guard makes it idempotent in any order: only a newer version changes a row (M2).
             apply: format!(
                 "insert into {table} ({names}) select {values} from {items} where true
@@ -115,16 +121,28 @@ impl SqlMirror {
     }
 }
 
+impl SqlMirror {
+    /// The same mirror with reads gathered into few queries, at most so many at once: for gates
+    /// with many requests. Needs a tokio runtime.
+    #[must_use]
+    pub fn coalescing(self, queries_at_once: usize) -> Coalescing {
+        Coalescing::new(self, queries_at_once)
+    }
+}
+
+impl BatchReader for SqlMirror {
+    async fn read_many(&self, customers: &[CustomerId]) -> Result<Vec<UnverifiedRow>, MirrorError> {
+        let statement = &Statements::of(self.database.dialect()).read;
+        let customers = serde_json::to_string(customers).map_err(|_| MirrorError::Unavailable)?;
+        let rows = self.database.fetch(statement, &[customers]).await;
+        let rows = rows.ok().flatten().ok_or(MirrorError::Unavailable)?;
+        serde_json::from_str(&rows).map_err(|_| MirrorError::Unavailable)
+    }
+}
+
 impl MirrorReader for SqlMirror {
     async fn read(&self, customer: &CustomerId) -> Result<Option<MirrorRow>, MirrorError> {
-        let statement = &Statements::of(self.database.dialect()).read;
-        let rows = self
-            .database
-            .fetch(statement, &[customer.to_string()])
-            .await;
-        let rows = rows.ok().flatten().ok_or(MirrorError::Unavailable)?;
-        let rows: Vec<UnverifiedRow> =
-            serde_json::from_str(&rows).map_err(|_| MirrorError::Unavailable)?;
+        let rows = self.read_many(std::slice::from_ref(customer)).await?;
         Ok(rows
             .into_iter()
             .next()

@@ -9,6 +9,7 @@ mod accounts;
 mod arbitrary;
 mod audit;
 mod bodies;
+mod coalescing;
 mod decode;
 mod ledger;
 mod life;
