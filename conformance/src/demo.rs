@@ -30,6 +30,10 @@ pub struct Options {
     /// Leave everything running afterwards, and print addresses and commands to try.
     #[arg(long)]
     keep: bool,
+    /// The database for the server and the mirror, such as postgres://USER@HOST/NAME: an empty one.
+    /// Without it: SQLite, in a temporary folder.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
     /// The official Stripe CLI; without it the simulator's own driver makes the same calls.
     #[arg(long, env = "STRIPE_CLI_BIN", value_name = "PATH")]
     stripe_cli: Option<PathBuf>,
@@ -48,10 +52,8 @@ pub struct Options {
 /// # Errors
 /// When something does not start, or something differs from what it should be.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    println!(
-        "Starting a simulated Stripe, the billing server (SQLite) and a service behind the gate …"
-    );
-    let system = System::start(&options.bin_dir).await?;
+    println!("Starting a simulated Stripe, the billing server and a service behind the gate …");
+    let system = System::start(&options.bin_dir, options.database_url.as_deref()).await?;
     let hands = Hands::new(options.stripe_cli.as_deref(), system.stripe.base_url())?;
     println!("  Stripe (simulated)  {}", system.stripe.base_url());
     println!("  queue-server        {}", system.queue.url());

@@ -34,7 +34,7 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) async fn start(bin_dir: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(bin_dir: &Path, database_url: Option<&str>) -> anyhow::Result<Self> {
         let bin_dir = bin_dir
             .canonicalize()
             .with_context(|| format!("{} is not there", bin_dir.display()))?;
@@ -57,12 +57,21 @@ impl System {
         let (price_pro, price_pro_plus) = (price("pro")?, price("pro_plus")?);
 
         // The gated service owns the mirror's table, as a service of one's own would.
-        let mirror_url = sqlite_url(folder.path(), "app.db");
+        let url =
+            |name| database_url.map_or_else(|| sqlite_url(folder.path(), name), str::to_owned);
+        let mirror_url = url("app.db");
         let mirror = SqlMirror::create(&mirror_url).await?;
+        let used = mirror
+            .read(&CustomerId::parse(super::life::CUSTOMER)?)
+            .await?;
+        ensure!(
+            used.is_none(),
+            "this database has seen a demonstration before: give it an empty one"
+        );
 
         let queue_environment = vec![
             ("FLAG_QUEUE_BILLING", "true".to_owned()),
-            ("DATABASE_URL", sqlite_url(folder.path(), "queue.db")),
+            ("DATABASE_URL", url("queue.db")),
             ("MIRROR_DATABASE_URL", mirror_url.clone()),
             ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
             ("STRIPE_LIVEMODE", "false".to_owned()),
