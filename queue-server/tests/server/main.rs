@@ -13,6 +13,7 @@ mod deadline;
 mod kill;
 mod mirror;
 mod probes;
+mod replicas;
 mod support;
 mod switch;
 mod webhook;
