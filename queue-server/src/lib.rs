@@ -8,6 +8,8 @@ mod app;
 mod audit;
 mod deadline;
 
+#[cfg(feature = "failpoints")]
+mod failpoint;
 mod serve;
 mod telemetry;
 mod worker;

@@ -66,8 +66,12 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     store.migrate().await?;
     let mirror = open_mirror(&config.database).await?;
     let alerts = Alerts::default();
+    #[cfg(feature = "failpoints")]
+    let ledger_store = crate::failpoint::Failing(store.clone());
+    #[cfg(not(feature = "failpoints"))]
+    let ledger_store = store.clone();
     let (ledger, ledger_task) = Ledger::start(
-        store.clone(),
+        ledger_store,
         config.policy,
         config.audit_key,
         alerts.clone(),

@@ -57,6 +57,8 @@ pub(crate) async fn receive(
     drop(permit);
     let (id, event_type) = (event.id.clone(), event.event_type.clone());
     let outcome = commit(&app, Command::Ingest(Box::new(event)), now).await?;
+    #[cfg(feature = "failpoints")]
+    crate::failpoint::reach("before_answer");
     let labels = [
         ("type", event_type.label().to_owned()),
         ("outcome", outcome.as_str().to_owned()),

@@ -195,3 +195,47 @@ async fn clients_that_hang_up_leave_nothing_open_behind() {
             .success()
     );
 }
+
+/// Needs the feature `failpoints`, which `--all-features` has.
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn a_death_at_any_point_is_as_if_all_or_nothing_had_happened() {
+    for (point, after_restart) in [
+        ("after_claim", "applied"),
+        ("after_load", "applied"),
+        ("before_commit", "applied"),
+        ("after_commit", "duplicate"),
+        ("before_answer", "duplicate"),
+    ] {
+        let installation = Installation::new().with("QUEUE_ABORT_AT", point);
+        let mut server = installation.serve().await;
+        let created = customer_created("evt_1", "cus_1", "user-1");
+        assert!(
+            server.try_deliver(&created).await.is_err(),
+            "{point}: answered"
+        );
+        assert_eq!(server.exit_code().await, None, "{point}: it was no signal");
+        let installation = installation.without("QUEUE_ABORT_AT");
+        let server = installation.serve().await;
+        for outcome in [after_restart, "duplicate"] {
+            assert_eq!(server.outcome(&created).await, outcome, "{point}");
+        }
+        let effects = installation
+            .count("select count(*) from billing_action_log")
+            .await;
+        assert_eq!(effects, 2, "{point}");
+        let mirrored = "select count(*) from billing_subscription_mirror where status = 'none'";
+        eventually("the row reaches the mirror", async || {
+            installation.count(mirrored).await == 1
+        })
+        .await;
+        assert!(
+            installation
+                .run(&["audit", "verify"])
+                .await
+                .status
+                .success(),
+            "{point}"
+        );
+    }
+}
