@@ -10,7 +10,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub(crate) use dialect::{Dialect, Kind};
+pub(crate) use dialect::{Dialect, Kind, PerDialect};
 
 use crate::store::StoreError;
 

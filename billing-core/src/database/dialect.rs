@@ -1,5 +1,7 @@
 //! Where the kinds of database differ in how they say the same.
 
+use std::sync::OnceLock;
+
 /// A kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -139,5 +141,34 @@ impl Dialect {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => "",
         }
+    }
+}
+
+/// Something built once for each kind of database.
+pub(crate) struct PerDialect<T> {
+    #[cfg(feature = "postgres")]
+    postgres: OnceLock<T>,
+    #[cfg(feature = "sqlite")]
+    sqlite: OnceLock<T>,
+}
+
+impl<T> PerDialect<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            #[cfg(feature = "postgres")]
+            postgres: OnceLock::new(),
+            #[cfg(feature = "sqlite")]
+            sqlite: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, dialect: Dialect, build: impl FnOnce(Dialect) -> T) -> &T {
+        let built = match dialect {
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => &self.postgres,
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => &self.sqlite,
+        };
+        built.get_or_init(|| build(dialect))
     }
 }

@@ -1,12 +1,10 @@
 //! A mirror in a SQL database: a sink for Queue, a reader for gates.
 
-use std::sync::LazyLock;
-
 use super::{
     BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError,
     UnverifiedRow,
 };
-use crate::database::{Database, Dialect, Kind};
+use crate::database::{Database, Dialect, Kind, PerDialect};
 use crate::id::CustomerId;
 use crate::store::StoreError;
 
@@ -42,17 +40,8 @@ struct Statements {
 
 impl Statements {
     fn of(dialect: Dialect) -> &'static Self {
-        #[cfg(feature = "postgres")]
-        static POSTGRES: LazyLock<Statements> =
-            LazyLock::new(|| Statements::build(Dialect::Postgres));
-        #[cfg(feature = "sqlite")]
-        static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Sqlite));
-        match dialect {
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres => &POSTGRES,
-            #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => &SQLITE,
-        }
+        static STATEMENTS: PerDialect<Statements> = PerDialect::new();
+        STATEMENTS.get(dialect, Self::build)
     }
 
     fn build(sql: Dialect) -> Self {

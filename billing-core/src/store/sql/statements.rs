@@ -1,8 +1,6 @@
 //! The statements of the store, built once for each kind of database.
 
-use std::sync::LazyLock;
-
-use crate::database::{Dialect, Kind};
+use crate::database::{Dialect, Kind, PerDialect};
 use crate::store::tables;
 
 /// All statements.
@@ -37,17 +35,8 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn of(dialect: Dialect) -> &'static Self {
-        #[cfg(feature = "postgres")]
-        static POSTGRES: LazyLock<Statements> =
-            LazyLock::new(|| Statements::build(Dialect::Postgres));
-        #[cfg(feature = "sqlite")]
-        static SQLITE: LazyLock<Statements> = LazyLock::new(|| Statements::build(Dialect::Sqlite));
-        match dialect {
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres => &POSTGRES,
-            #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => &SQLITE,
-        }
+        static STATEMENTS: PerDialect<Statements> = PerDialect::new();
+        STATEMENTS.get(dialect, Self::build)
     }
 
     fn build(sql: Dialect) -> Self {
