@@ -102,7 +102,7 @@ async fn kill_dash_nine_under_load_loses_nothing_that_was_acknowledged() {
     })
     .await;
     let twice = "select count(*) from (select event_id, subject, action from billing_action_log
-        group by event_id, subject, action having count(*) > 1)";
+        group by event_id, subject, action having count(*) > 1) as twice";
     assert_eq!(
         installation.count(twice).await,
         0,
