@@ -193,11 +193,14 @@ pub(crate) fn classify(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(database) => {
             use sqlx::error::ErrorKind as Kind;
+            let code = database.code().unwrap_or_default();
             // 42P01 is PostgreSQL's undefined_table; SQLite has only words for it.
-            let table_missing = database.code().as_deref() == Some("42P01")
-                || database.message().starts_with("no such table");
+            let table_missing = code == "42P01" || database.message().starts_with("no such table");
+            // PostgreSQL's data exceptions: values that a column or a conversion does not take.
+            let is_data_exception = code.len() == 5 && code.starts_with("22");
             match database.kind() {
                 _ if table_missing => StoreError::TableMissing,
+                _ if is_data_exception => StoreError::Refused,
                 Kind::UniqueViolation
                 | Kind::ForeignKeyViolation
                 | Kind::NotNullViolation

@@ -96,10 +96,13 @@ impl Dialect {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres => match kind {
-                Kind::Seconds => format!("extract(epoch from {column})::bigint"),
-                Kind::Instant => {
-                    format!("to_char({column} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
-                }
+                // Of an infinite instant, a text that is no number; a cast to one would be an error.
+                Kind::Seconds => format!("trunc(extract(epoch from {column}))"),
+                // An infinite instant has no such text, and must not pass for none.
+                Kind::Instant => format!(
+                    "coalesce(to_char({column} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+                              {column}::text)"
+                ),
                 _ => column.to_owned(),
             },
             #[cfg(feature = "sqlite")]

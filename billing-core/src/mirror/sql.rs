@@ -1,5 +1,7 @@
 //! A mirror in a SQL database: a sink for Queue, a reader for gates.
 
+use std::collections::BTreeMap;
+
 use super::{
     BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError,
     UnverifiedRow,
@@ -142,7 +144,16 @@ impl MirrorReader for SqlMirror {
 
 impl MirrorSink for SqlMirror {
     async fn apply(&self, rows: &[MirrorRow]) -> Result<(), SinkError> {
-        let rows = serde_json::to_string(rows).map_err(|_| SinkError::Refused)?;
+        // A statement may change a row but once.
+        let mut newest: BTreeMap<&CustomerId, &MirrorRow> = BTreeMap::new();
+        for row in rows {
+            let known = newest.entry(&row.queue_customer_id).or_insert(row);
+            if row.updated_at > known.updated_at {
+                *known = row;
+            }
+        }
+        let newest: Vec<&MirrorRow> = newest.into_values().collect();
+        let rows = serde_json::to_string(&newest).map_err(|_| SinkError::Refused)?;
         let statement = &Statements::of(self.database.dialect()).apply;
         match self.database.execute(statement, &[rows]).await {
             Ok(_) => Ok(()),

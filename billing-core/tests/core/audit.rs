@@ -44,7 +44,7 @@ pub(crate) fn verify(rows: &[Row], head: &Head, key: &AuditKey) -> Result<u64, F
 fn every_change_has_its_audit_rows_and_nothing_else_has_c3() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let batches = prop::collection::vec(1_usize..6, 1..4);
-    let property = Property::in_cases(30).with_slow_cases();
+    let property = Property::in_cases(30).of_databases();
     property.holds(
         (deliveries(1), batches),
         |(Deliveries { events, orders }, batches)| {

@@ -11,7 +11,7 @@ use billing_core::ledger::{Capacity, Command, Ledger, LedgerError, Outcome, Star
 use billing_core::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use sqlx::{query, query_scalar};
+use sqlx::{query_scalar, raw_sql};
 
 use crate::arbitrary::BASE;
 use crate::audit::{chain_of, verify};
@@ -243,12 +243,12 @@ async fn callers_that_go_away_leave_no_transaction_open_and_lose_nothing() {
     assert_chain_is_whole(&ledger).await;
     // Somebody else can write at once: no transaction of ours is open.
     let mut other = ledger.pool.acquire().await.unwrap();
-    query("pragma busy_timeout = 0")
-        .execute(&mut *other)
-        .await
-        .unwrap();
-    query("begin immediate").execute(&mut *other).await.unwrap();
-    query("rollback").execute(&mut *other).await.unwrap();
+    let taken = ledger.database.engine().pick(
+        "pragma busy_timeout = 0; begin immediate; rollback",
+        "begin; lock table billing_chain, billing_subscription in access exclusive mode nowait;
+         rollback",
+    );
+    raw_sql(taken).execute(&mut *other).await.unwrap();
 }
 
 async fn start_with(database: &Database, key: AuditKey) -> Result<Ledger, StartError> {
@@ -259,9 +259,26 @@ async fn start_with(database: &Database, key: AuditKey) -> Result<Ledger, StartE
 }
 
 #[tokio::test]
+async fn a_row_that_somebody_made_unreadable_harms_only_its_account() {
+    let ledger = TestLedger::start().await;
+    commit_all(&ledger, &[event(1), event(2)]).await;
+    let engine = ledger.database.engine();
+    let spoilt = engine.pick(
+        "update billing_subscription set contenders = '7' where stripe_customer_id = 'cus_1'",
+        "update billing_subscription set stamp = 'infinity' where stripe_customer_id = 'cus_1'",
+    );
+    raw_sql(spoilt).execute(&ledger.pool).await.unwrap();
+    let next = |id| subscription_event(id + 2, id, "unpaid", BASE + 1);
+    let answers = commit_all(&ledger, &[next(1), next(2)]).await;
+    let unreadable = Err(LedgerError::Store(StoreError::Corrupt));
+    assert_eq!(answers, [unreadable, Ok(Outcome::Applied)]);
+    assert_chain_is_whole(&ledger).await;
+}
+
+#[tokio::test]
 async fn a_ledger_does_not_start_with_another_audit_key_c4() {
     let other = || AuditKey::parse(&format!("{}{}", "ab".repeat(31), "cd")).unwrap();
-    let unwritten = Database::create().await;
+    let unwritten = Database::create();
     assert!(
         start_with(&unwritten, other()).await.is_ok(),
         "a chain without rows has no key"

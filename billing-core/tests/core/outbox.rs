@@ -6,12 +6,14 @@ use billing_core::catalogue::Tier;
 use billing_core::id::CustomerId;
 use billing_core::ledger::{Command, Ledger};
 use billing_core::mirror::{
-    FanOut, MirrorReader, MirrorRow, MirrorSink, MirrorStatus, MirrorTime, Outbox, OutboxDepth,
-    Pass, Sent, SinkError, SqlMirror,
+    FanOut, MirrorError, MirrorReader, MirrorRow, MirrorSink, MirrorStatus, MirrorTime, Outbox,
+    OutboxDepth, Pass, Sent, SinkError, SqlMirror,
 };
 use billing_core::store::SqlStore;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use sqlx::raw_sql;
+use test_database::{Engine, TestDatabase};
 
 use crate::arbitrary::BASE;
 use crate::ledger::{event, subscription_event};
@@ -187,9 +189,8 @@ async fn a_row_that_the_mirror_refuses_harms_only_itself_m3() {
 #[tokio::test]
 async fn without_its_table_the_mirror_gets_nothing_and_nothing_is_lost_m3() {
     let ledger = TestLedger::start().await;
-    let url = ledger.database.url("mirror.db");
-    std::fs::write(url.strip_prefix("sqlite://").unwrap(), "").unwrap();
-    let mirror = SqlMirror::open(&url).unwrap();
+    let empty = TestDatabase::existing(Engine::chosen());
+    let mirror = SqlMirror::open(empty.url()).unwrap();
     ledger.ingest(&event(1), after(0)).await;
     ledger.ingest(&event(2), after(0)).await;
     let fan_out = FanOut::new(ledger.store.clone(), mirror.clone(), "worker-1");
@@ -198,7 +199,7 @@ async fn without_its_table_the_mirror_gets_nothing_and_nothing_is_lost_m3() {
         Ok(failed(2, SinkError::TableMissing))
     );
     assert_eq!(waiting(&ledger).await, 2);
-    SqlMirror::create(&url).await.unwrap();
+    SqlMirror::create(empty.url()).await.unwrap();
     assert_eq!(fan_out.pass(after(1000)).await, Ok(sent(2)));
     let customer = CustomerId::parse("stripe:cus_1").unwrap();
     let row = mirror.read(&customer).await.unwrap().unwrap();
@@ -299,6 +300,25 @@ async fn more_rows_than_one_pass_takes_are_told_of_m3() {
     assert_eq!(fan_out.pass(after(0)).await, Ok(sent(1)));
 }
 
+#[tokio::test]
+async fn an_instant_that_is_none_closes_the_gate_and_does_not_pass_for_a_missing_one() {
+    let database = TestDatabase::new(Engine::chosen());
+    let mirror = SqlMirror::create(database.url()).await.unwrap();
+    // A column of SQLite's does not even hold one.
+    let result = raw_sql(
+        "insert into billing_subscription_mirror
+         values ('ann', 'pro', 'active', 'infinity', '2027-01-15 08:00:00.000000')",
+    )
+    .execute(&database.connect().await)
+    .await;
+    let read = mirror.read(&CustomerId::parse("ann").unwrap()).await;
+    match database.engine() {
+        Engine::Sqlite => assert!(result.is_err() && read == Ok(None)),
+        Engine::Postgres => assert!(matches!(read, Err(MirrorError::Malformed(_))), "{read:?}"),
+    }
+    mirror.close().await;
+}
+
 /// Rows of two customers in a few versions: a version has one content.
 fn rows() -> impl Strategy<Value = Vec<MirrorRow>> {
     let statuses = [
@@ -319,15 +339,12 @@ fn rows() -> impl Strategy<Value = Vec<MirrorRow>> {
 #[test]
 fn rows_applied_in_any_order_and_any_number_of_times_end_with_the_newest_m2() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let number = std::sync::atomic::AtomicUsize::new(0);
     let batches = prop::collection::vec(1_usize..5, 1..4);
-    let property = Property::in_cases(40).with_slow_cases();
+    let property = Property::in_cases(40).of_databases();
     property.holds((rows(), batches), |(rows, batches)| {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let url = format!("sqlite://{}/{number}.db", folder.path().display());
         runtime.block_on(async {
-            let mirror = SqlMirror::create(&url).await.unwrap();
+            let database = TestDatabase::new(Engine::chosen());
+            let mirror = SqlMirror::create(database.url()).await.unwrap();
             let mut rest = rows.as_slice();
             for size in batches.iter().cycle() {
                 let (batch, others) = rest.split_at(rest.len().min(*size));

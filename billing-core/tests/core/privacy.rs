@@ -9,6 +9,7 @@ use billing_core::ledger::Outcome;
 use billing_core::mirror::{FanOut, SqlMirror};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use test_database::TestDatabase;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
@@ -169,16 +170,17 @@ fn personal_data_is_in_billing_customer_and_nowhere_else_k2() {
             write!(said, "{event:?} {change:?} {:?}", event.facts_digest()).unwrap();
             assert_eq!(ledger.ingest(&event, now).await, outcome, "{body}");
         }
-        let mirror_url = ledger.database.url("mirror.db");
-        let mirror = SqlMirror::create(&mirror_url).await.unwrap();
+        let engine = ledger.database.engine();
+        let mirror_database = TestDatabase::new(engine);
+        let mirror = SqlMirror::create(mirror_database.url()).await.unwrap();
         let fan_out = FanOut::new(ledger.store.clone(), mirror.clone(), "worker-1");
         assert!(fan_out.pass(now).await.unwrap().sent > 0);
         let mut held = Vec::new();
-        let mirror_pool = sqlx::SqlitePool::connect(&mirror_url).await.unwrap();
+        let mirror_pool = mirror_database.connect().await;
         for pool in [&ledger.pool, &mirror_pool] {
-            for table in tables(pool).await {
+            for table in tables(pool, engine).await {
                 // Values of any type, as text: what is in them shows.
-                let rows = rows(pool, &table).await;
+                let rows = rows(pool, engine, &table).await;
                 held.push((table, serde_json::to_string(&rows).unwrap()));
             }
         }

@@ -4,13 +4,18 @@ use std::hash::{BuildHasher, RandomState};
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use test_database::Engine;
 
 /// The variable that replays a failure.
 const SEED: &str = "PROPTEST_RNG_SEED";
 
+/// Of so many cases, PostgreSQL gets one: to make a database there takes that much longer.
+const FEWER: u32 = 3;
+
 /// Something that holds for all cases.
 pub(crate) struct Property {
     config: Config,
+    chosen: bool,
     seed: u64,
 }
 
@@ -30,11 +35,19 @@ impl Property {
             max_shrink_iters: 2000,
             ..config
         };
-        Self { config, seed }
+        Self {
+            config,
+            chosen,
+            seed,
+        }
     }
 
-    /// The same, but slow cases: fewer attempts to make a failure smaller.
-    pub(crate) fn with_slow_cases(mut self) -> Self {
+    /// The same, where each case makes databases of its own: fewer cases where that takes long, and
+    /// fewer attempts to make a failure smaller.
+    pub(crate) fn of_databases(mut self) -> Self {
+        if Engine::chosen() == Engine::Postgres && !self.chosen {
+            self.config.cases = self.config.cases.div_ceil(FEWER);
+        }
         self.config.max_shrink_iters = 60;
         self
     }

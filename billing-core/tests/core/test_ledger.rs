@@ -1,4 +1,4 @@
-//! A ledger over a SQLite file of its own, and a second connection to look at its tables.
+//! A ledger over a database of its own, and a second connection to look at its tables.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,14 +12,12 @@ use billing_core::policy::Policy;
 use billing_core::store::{SqlStore, Store};
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-use sqlx::{AssertSqlSafe, query_scalar};
-use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use sqlx::{AnyPool, AssertSqlSafe, query_as, query_scalar};
+use test_database::{Engine, Template, TestDatabase};
 use tokio::task::JoinHandle;
 
-/// A migrated database, to copy: migrating anew for every case would take most of the time.
-static MIGRATED: OnceCell<Vec<u8>> = OnceCell::const_new();
+/// A migrated database.
+static MIGRATED: Template = Template::new();
 
 pub(crate) fn policy() -> Policy {
     let price = |name: &str| PriceId::parse(name).unwrap();
@@ -45,47 +43,40 @@ impl AlertSink for Told {
     }
 }
 
-/// A folder with a migrated database in it.
-pub(crate) struct Database {
-    folder: TempDir,
-}
+/// A migrated database.
+pub(crate) struct Database(TestDatabase);
 
 impl Database {
-    pub(crate) async fn create() -> Self {
-        let migrated = MIGRATED.get_or_init(async || {
-            let database = Self {
-                folder: tempfile::tempdir().unwrap(),
-            };
-            let store = database.store().await;
-            store.migrate().await.unwrap();
-            store.close().await;
-            std::fs::read(database.folder.path().join("queue.db")).unwrap()
-        });
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("queue.db"), migrated.await).unwrap();
-        Self { folder }
+    pub(crate) fn create() -> Self {
+        Self::create_on(Engine::chosen())
     }
 
-    pub(crate) fn url(&self, name: &str) -> String {
-        format!("sqlite://{}/{name}", self.folder.path().display())
+    pub(crate) fn create_on(engine: Engine) -> Self {
+        Self(MIGRATED.copy(engine, async |url| {
+            let store = SqlStore::open(&url).await.unwrap();
+            store.migrate().await.unwrap();
+            store.close().await;
+        }))
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.0.engine()
     }
 
     pub(crate) async fn store(&self) -> SqlStore {
-        SqlStore::open(&self.url("queue.db")).await.unwrap()
+        SqlStore::open(self.0.url()).await.unwrap()
     }
 
-    /// A connection of somebody else's.
-    pub(crate) async fn intruder(&self) -> SqlitePool {
-        let path = self.folder.path().join("queue.db");
-        let options = SqliteConnectOptions::new().filename(path);
-        SqlitePool::connect_with(options).await.unwrap()
+    /// Connections of somebody else's.
+    pub(crate) async fn intruder(&self) -> AnyPool {
+        self.0.connect().await
     }
 }
 
 pub(crate) struct TestLedger {
     pub(crate) ledger: Ledger,
     pub(crate) store: SqlStore,
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: AnyPool,
     told: Told,
     alerts: Alerts,
     pub(crate) database: Database,
@@ -107,7 +98,16 @@ impl TestLedger {
         capacity: Capacity,
         wrap: impl FnOnce(SqlStore) -> S,
     ) -> Self {
-        let database = Database::create().await;
+        Self::start_in(Database::create(), policy, capacity, wrap).await
+    }
+
+    /// Starts in a database that is there.
+    pub(crate) async fn start_in<S: Store>(
+        database: Database,
+        policy: Policy,
+        capacity: Capacity,
+        wrap: impl FnOnce(SqlStore) -> S,
+    ) -> Self {
         let store = database.store().await;
         let told = Told::default();
         let alerts = Alerts::new([Box::new(told.clone()) as Box<dyn AlertSink>]);
@@ -150,7 +150,7 @@ impl TestLedger {
     }
 
     pub(crate) async fn rows(&self, table: &str) -> Vec<Value> {
-        rows(&self.pool, table).await
+        rows(&self.pool, self.database.engine(), table).await
     }
 
     /// Ends the ledger after its last command, and everything else with it.
@@ -163,34 +163,77 @@ impl TestLedger {
     }
 }
 
-/// All rows of a table, as objects, in the order of its key.
-pub(crate) async fn rows(pool: &SqlitePool, table: &str) -> Vec<Value> {
-    let columns: Vec<String> = query_scalar("select name from pragma_table_info($1)")
-        .bind(table)
-        .fetch_all(pool)
-        .await
-        .unwrap();
+/// All rows of a table as objects, in the order of its key. The same for the same rows, wherever
+/// they are: instants and truth as SQLite holds them, JSON as what it says.
+pub(crate) async fn rows(pool: &AnyPool, engine: Engine, table: &str) -> Vec<Value> {
+    let columns = engine.pick(
+        "select name, type from pragma_table_info($1)",
+        "select column_name::text, data_type::text from information_schema.columns
+         where table_name = $1 order by ordinal_position",
+    );
+    let columns: Vec<(String, String)> =
+        query_as(columns).bind(table).fetch_all(pool).await.unwrap();
     let fields: Vec<String> = columns
         .iter()
-        .map(|name| format!("'{name}', iif(typeof({name}) = 'blob', hex({name}), {name})"))
+        .map(|(name, kind)| {
+            let value = match engine {
+                Engine::Sqlite => format!("iif(typeof({name}) = 'blob', hex({name}), {name})"),
+                Engine::Postgres => match kind.as_str() {
+                    "bytea" => format!("encode({name}, 'hex')"),
+                    "boolean" => format!("{name}::int"),
+                    "timestamp with time zone" if is_of_stripe(table, name) => {
+                        format!("extract(epoch from {name})::bigint")
+                    }
+                    "timestamp with time zone" => {
+                        format!("to_char({name} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
+                    }
+                    _ => name.clone(),
+                },
+            };
+            format!("'{name}', {value}")
+        })
         .collect();
+    let object = engine.pick("json_object", "json_build_object");
     let statement = format!(
-        "select json_object({}) from {table} order by 1",
+        "select cast({object}({}) as text) from {table}",
         fields.join(", ")
     );
     let rows: Vec<String> = query_scalar(AssertSqlSafe(statement))
         .fetch_all(pool)
         .await
         .unwrap();
-    rows.iter()
+    let mut rows: Vec<Value> = rows
+        .iter()
         .map(|row| serde_json::from_str(row).unwrap())
-        .collect()
+        .collect();
+    for column in ["contenders", "price_changes", "prices"] {
+        for row in &mut rows {
+            if let Some(Value::String(json)) = row.get(column) {
+                row[column] = serde_json::from_str(json).unwrap();
+            }
+        }
+    }
+    // Columns of the key come first.
+    rows.sort_by_key(Value::to_string);
+    rows
+}
+
+/// Whether a column holds instants of Stripe's clock, which are whole seconds.
+fn is_of_stripe(table: &str, column: &str) -> bool {
+    [
+        "billing_customer",
+        "billing_subscription",
+        "billing_invoice",
+    ]
+    .contains(&table)
+        || ["created", "next_deadline"].contains(&column)
 }
 
 /// The names of all tables.
-pub(crate) async fn tables(pool: &SqlitePool) -> Vec<String> {
-    query_scalar("select name from sqlite_schema where type = 'table' order by name")
-        .fetch_all(pool)
-        .await
-        .unwrap()
+pub(crate) async fn tables(pool: &AnyPool, engine: Engine) -> Vec<String> {
+    let names = engine.pick(
+        "select name from sqlite_schema where type = 'table' order by name",
+        "select tablename::text from pg_tables where schemaname = 'public' order by tablename",
+    );
+    query_scalar(names).fetch_all(pool).await.unwrap()
 }

@@ -1,12 +1,14 @@
 //! The developer workflow, in Rust, so that it is the same on every machine: `cargo xtask --help`.
 //!
 //! This file is wiring. One noun a file: [`workspace`] knows the folders, [`process`] runs programs, [`step`] tells
-//! what is going on, [`tools`] fetches the pinned programs that tests drive, [`suite`] builds and tests, [`guard`] and
-//! [`tidy`] look for what must not be there, [`gate`] is all of it in order, [`demo`] starts the demonstration.
+//! what is going on, [`tools`] fetches the pinned programs that tests drive, [`postgres`] starts a server for them,
+//! [`suite`] builds and tests, [`guard`] and [`tidy`] look for what must not be there, [`gate`] is all of it in order,
+//! [`demo`] starts the demonstration.
 
 mod demo;
 mod gate;
 mod guard;
+mod postgres;
 mod process;
 mod step;
 mod suite;
@@ -24,7 +26,8 @@ use crate::{step::Steps, workspace::Workspace};
 /// The developer workflow of the workspace.
 ///
 /// Needs Rust. `test` and `ci` also need npm and python3: they fetch the official Stripe CLI and Stripe's Python
-/// client, both pinned, into the build folder. Nothing is installed outside it.
+/// client, both pinned, into the build folder. Nothing is installed outside it. And they need PostgreSQL's programs, or
+/// a server that TEST_POSTGRES_URL leads to.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
@@ -40,7 +43,8 @@ struct Args {
 enum Command {
     /// Run the tests of the whole workspace, doc tests included.
     ///
-    /// Fetches the tools, builds every program and example that the tests start, then runs `cargo test`.
+    /// Fetches the tools, builds every program and example that the tests start, starts a PostgreSQL server, then runs
+    /// `cargo test`: everything, with the store in SQLite, and the store's tests once more in PostgreSQL.
     ///
     ///   cargo xtask test                          everything
     ///   cargo xtask test signature                tests with `signature` in their name

@@ -7,10 +7,23 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{process, step::Steps, tools::Tools, workspace::Workspace};
+use crate::{postgres::Server, process, step::Steps, tools::Tools, workspace::Workspace};
 
 /// The one set of packages and features. `--locked`: what was tested is what `Cargo.lock` says.
 pub(crate) const WHOLE: [&str; 3] = ["--workspace", "--all-features", "--locked"];
+
+/// The packages whose tests run on either store, and the test program of each.
+const STORE_TESTS: [(&str, &str); 2] = [("billing-core", "core"), ("queue-server", "server")];
+/// Flags that name other targets of a package than its test programs.
+const OTHER_TARGETS: [&str; 7] = [
+    "--lib",
+    "--doc",
+    "--bin",
+    "--bins",
+    "--example",
+    "--examples",
+    "--benches",
+];
 
 /// The `test` command: tools, programs, tests.
 pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
@@ -35,36 +48,93 @@ pub(crate) fn build(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     )
 }
 
-/// Runs `cargo test` with the tools at hand.
+/// Runs `cargo test` with the tools at hand: everything, and then the store's tests again on PostgreSQL.
 pub(crate) fn run_tests(
     workspace: &Workspace,
     steps: &mut Steps,
     tools: &Tools,
     args: &[String],
 ) -> Result<()> {
+    let server = steps.run(
+        "start PostgreSQL",
+        "production runs on it; a server of the tests' own, gone at the end",
+        Server::start,
+    )?;
     steps.run(
         "run the tests",
-        "unit, integration and doc tests of every crate",
+        "unit, integration and doc tests of every crate; the store is SQLite",
         || {
             let mut test = test_call(workspace, args);
             tools.export(workspace, &mut test);
+            server.export(&mut test);
             process::show(&mut test)
+        },
+    )?;
+    let Some(mut test) = store_call(workspace, args) else {
+        return Ok(());
+    };
+    steps.run(
+        "run the store's tests on PostgreSQL",
+        "the same tests, for the same promises",
+        || {
+            tools.export(workspace, &mut test);
+            server.export(&mut test);
+            process::show(test.env("BILLING_TEST_STORE", "postgres"))
         },
     )
 }
 
+/// The tests of the store among those that the arguments name. Test programs are chosen by their names and packages are
+/// not, so that nothing is compiled again.
+fn store_call(workspace: &Workspace, args: &[String]) -> Option<Command> {
+    if cargo_args(args).any(|arg| OTHER_TARGETS.contains(&arg)) {
+        return None;
+    }
+    let packages = values(args, "--package", Some("-p"));
+    let tests = values(args, "--test", None);
+    let chosen: Vec<&str> = STORE_TESTS
+        .into_iter()
+        .filter(|(package, _)| packages.is_empty() || packages.contains(package))
+        .map(|(_, test)| test)
+        .filter(|test| tests.is_empty() || tests.contains(test))
+        .collect();
+    let mut call = workspace.cargo(["test"]);
+    call.args(chosen.iter().map(|test| format!("--test={test}")));
+    call.args(whole_or_narrowed(args)).args(args);
+    (!chosen.is_empty()).then_some(call)
+}
+
+/// The values of a flag that takes one: `--flag value`, `--flag=value`, `-f value`, `-fvalue`.
+fn values<'a>(args: &'a [String], long: &str, short: Option<&str>) -> Vec<&'a str> {
+    let mut values = Vec::new();
+    let mut args = cargo_args(args);
+    while let Some(arg) = args.next() {
+        if arg == long || Some(arg) == short {
+            values.extend(args.next());
+        } else if let Some(value) = arg
+            .strip_prefix(long)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
+            values.push(value);
+        } else if let Some(value) = short.and_then(|short| arg.strip_prefix(short)) {
+            values.push(value.strip_prefix('=').unwrap_or(value));
+        }
+    }
+    values
+}
+
 fn test_call(workspace: &Workspace, args: &[String]) -> Command {
     let mut test = workspace.cargo(["test"]);
-    // cargo ignores `-p` beside `--workspace`, in silence.
-    let narrowed =
-        cargo_args(args).any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
-    test.args(
-        WHOLE
-            .iter()
-            .filter(|flag| !(narrowed && **flag == "--workspace")),
-    )
-    .args(args);
+    test.args(whole_or_narrowed(args)).args(args);
     test
+}
+
+/// cargo ignores `-p` beside `--workspace`, in silence.
+fn whole_or_narrowed(args: &[String]) -> impl Iterator<Item = &'static str> {
+    let narrowed = !values(args, "--package", Some("-p")).is_empty();
+    WHOLE
+        .into_iter()
+        .filter(move |flag| !(narrowed && *flag == "--workspace"))
 }
 
 /// The arguments that are cargo's, not the test program's.
@@ -79,14 +149,42 @@ mod tests {
     use super::*;
 
     fn call(args: &[&str]) -> String {
-        let workspace = Workspace::locate().unwrap();
-        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
-        let command = test_call(&workspace, &args);
-        command
+        line(&test_call(&Workspace::locate().unwrap(), &owned(args)))
+    }
+
+    fn owned(args: &[&str]) -> Vec<String> {
+        args.iter().map(ToString::to_string).collect()
+    }
+
+    fn line(command: &Command) -> String {
+        let args: Vec<_> = command
             .get_args()
             .map(|arg| arg.to_str().unwrap())
-            .collect::<Vec<_>>()
-            .join(" ")
+            .collect();
+        args.join(" ")
+    }
+
+    #[test]
+    fn the_stores_tests_are_those_that_the_arguments_leave() {
+        let workspace = Workspace::locate().unwrap();
+        let call = |args: &[&str]| {
+            let call = store_call(&workspace, &owned(args));
+            call.as_ref().map(line).unwrap_or_default()
+        };
+        assert_eq!(
+            call(&["stale", "--", "-p"]),
+            "test --test=core --test=server --workspace --all-features --locked stale -- -p"
+        );
+        assert_eq!(
+            call(&["-pbilling-core"]),
+            "test --test=core --all-features --locked -pbilling-core"
+        );
+        assert_eq!(
+            call(&["--test", "server"]),
+            "test --test=server --workspace --all-features --locked --test server"
+        );
+        assert_eq!(call(&["--package", "tower-paywall"]), "");
+        assert_eq!(call(&["--lib"]), "");
     }
 
     #[test]

@@ -32,7 +32,7 @@ async fn ends_of_grace_of_subscriptions_and_of_pauses_take_effect_once_over_thre
         installation.serve().await,
         installation.serve().await,
     ];
-    let mirror = SqlMirror::open(&installation.mirror_url()).unwrap();
+    let mirror = SqlMirror::open(installation.database_url()).unwrap();
     for number in 1..=3 {
         let created = customer_created(
             &format!("evt_{number}"),

@@ -13,7 +13,7 @@ use crate::support::{
 
 const CUSTOMERS: usize = 400;
 
-fn events() -> Vec<Value> {
+pub(crate) fn events() -> Vec<Value> {
     (0..CUSTOMERS)
         .flat_map(|n| {
             let (customer, user) = (format!("cus_{n}"), format!("user-{n}"));
@@ -26,7 +26,7 @@ fn events() -> Vec<Value> {
 }
 
 /// Delivers events from 16 senders at once; returns the ids of those that were acknowledged.
-async fn deliver_all(server: &Server, events: &[Value]) -> BTreeSet<String> {
+pub(crate) async fn deliver_all(server: &Server, events: &[Value]) -> BTreeSet<String> {
     let mut senders = JoinSet::new();
     for sender in 0..16 {
         let share: Vec<Value> = events.iter().skip(sender).step_by(16).cloned().collect();
@@ -102,7 +102,7 @@ async fn kill_dash_nine_under_load_loses_nothing_that_was_acknowledged() {
     })
     .await;
     let twice = "select count(*) from (select event_id, subject, action from billing_action_log
-        group by event_id, subject, action having count(*) > 1)";
+        group by event_id, subject, action having count(*) > 1) as twice";
     assert_eq!(
         installation.count(twice).await,
         0,
@@ -117,7 +117,7 @@ async fn kill_dash_nine_under_load_loses_nothing_that_was_acknowledged() {
     );
 }
 
-async fn stored_events(installation: &Installation) -> BTreeSet<String> {
+pub(crate) async fn stored_events(installation: &Installation) -> BTreeSet<String> {
     let query = sqlx::query_scalar("select event_id from processed_stripe_events");
     query
         .fetch_all(&installation.database().await)

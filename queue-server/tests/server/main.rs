@@ -10,6 +10,7 @@ mod audit;
 mod config;
 mod customers;
 mod deadline;
+mod faults;
 mod kill;
 mod mirror;
 mod probes;

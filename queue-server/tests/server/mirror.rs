@@ -2,16 +2,16 @@
 
 use billing_core::id::CustomerId;
 use billing_core::mirror::{MirrorReader, MirrorStatus, SqlMirror};
+use test_database::TestDatabase;
 
 use crate::support::{Installation, customer_created, eventually, subscription_created};
 
 #[tokio::test]
 async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
     let installation = Installation::new();
-    let url = format!("sqlite://{}", installation.path("app.db").display());
     // The database is there, and nothing in it.
-    std::fs::write(installation.path("app.db"), "").unwrap();
-    let installation = installation.with("MIRROR_DATABASE_URL", &url);
+    let app = TestDatabase::existing(installation.engine());
+    let installation = installation.with("MIRROR_DATABASE_URL", app.url());
     let server = installation.serve().await;
     server
         .outcome(&customer_created("evt_1", "cus_1", "user-1"))
@@ -24,11 +24,14 @@ async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
     let metrics = server.get("/metrics").await.text().await.unwrap();
     assert!(metrics.contains("billing_mirror_waiting 1"), "{metrics}");
     let made_by_queue = installation
-        .count("select count(*) from sqlite_schema where name = 'billing_subscription_mirror'")
+        .count(installation.engine().pick(
+            "select count(*) from sqlite_schema where name = 'billing_subscription_mirror'",
+            "select count(*) from pg_tables where tablename = 'billing_subscription_mirror'",
+        ))
         .await;
     assert_eq!(made_by_queue, 0);
 
-    let mirror = SqlMirror::create(&url).await.unwrap();
+    let mirror = SqlMirror::create(app.url()).await.unwrap();
     server
         .outcome(&subscription_created("evt_2", "cus_1", "active"))
         .await;
@@ -54,11 +57,7 @@ async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
 async fn a_commit_wakes_the_worker_at_once() {
     let installation = Installation::new();
     let server = installation.serve().await;
-    let mirror = SqlMirror::open(&format!(
-        "sqlite://{}",
-        installation.path("queue.db").display()
-    ))
-    .unwrap();
+    let mirror = SqlMirror::open(installation.database_url()).unwrap();
     for number in 0..20 {
         let customer = format!("user-{number}");
         let created = customer_created(
@@ -75,7 +74,7 @@ async fn a_commit_wakes_the_worker_at_once() {
     }
     assert_eq!(
         installation
-            .count("select max(attempts) from (select attempts from mirror_outbox union select 0)")
+            .count("select max(attempts) from (select attempts from mirror_outbox union select 0) as waiting")
             .await,
         0
     );
@@ -84,7 +83,7 @@ async fn a_commit_wakes_the_worker_at_once() {
 #[tokio::test]
 async fn a_mirror_that_is_not_there_keeps_no_delivery_out_and_is_not_made() {
     let installation = Installation::new();
-    let url = format!("sqlite://{}", installation.path("app.db").display());
+    let url = installation.absent_database();
     let installation = installation.with("MIRROR_DATABASE_URL", &url);
     let server = installation.serve().await;
     let created = customer_created("evt_1", "cus_1", "user-1");
@@ -93,5 +92,5 @@ async fn a_mirror_that_is_not_there_keeps_no_delivery_out_and_is_not_made() {
         installation.log().contains("mirror_unavailable")
     })
     .await;
-    assert!(!installation.path("app.db").exists());
+    assert!(test_database::connect(&url).await.is_err());
 }

@@ -26,8 +26,8 @@ async fn probes_answer() {
 async fn readiness_needs_the_tables() {
     let installation = Installation::new();
     let server = installation.serve().await;
-    sqlx::query("drop table billing_chain")
-        .execute(&installation.database().await)
+    installation
+        .meddle("drop table billing_chain")
         .await
         .unwrap();
     assert_eq!(

@@ -9,8 +9,8 @@ use billing_core::signature::{self, SigningKeys};
 use jiff::Timestamp;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-use tempfile::TempDir;
+use sqlx::AnyPool;
+use test_database::{Engine, TestDatabase};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -19,9 +19,9 @@ pub(crate) const TOKEN: &str = "token-of-the-tests";
 pub(crate) const PRICE_PRO: &str = "price_pro";
 const WEBHOOK: &str = "/api/v1/billing/webhook";
 
-/// A folder with a database, and how to run the program on it.
+/// A database without tables, a folder, and how to run the program on them.
 pub(crate) struct Installation {
-    folder: TempDir,
+    database: TestDatabase,
     environment: BTreeMap<&'static str, String>,
 }
 
@@ -34,10 +34,9 @@ pub(crate) struct Server {
 
 impl Installation {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database = format!("sqlite://{}", folder.path().join("queue.db").display());
+        let database = TestDatabase::new(Engine::chosen());
         let environment = BTreeMap::from([
-            ("DATABASE_URL", database),
+            ("DATABASE_URL", database.url().to_owned()),
             ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
             ("QUEUE_INTERNAL_TOKEN", TOKEN.to_owned()),
             ("BILLING_AUDIT_KEY", "0f".repeat(31) + "aa"),
@@ -48,7 +47,7 @@ impl Installation {
             ("PORT", "0".to_owned()),
         ]);
         Self {
-            folder,
+            database,
             environment,
         }
     }
@@ -64,7 +63,7 @@ impl Installation {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.database.path(name)
     }
 
     pub(crate) fn command(&self) -> Command {
@@ -72,7 +71,7 @@ impl Installation {
         command
             .env_clear()
             .envs(&self.environment)
-            .current_dir(self.folder.path())
+            .current_dir(self.path(""))
             .kill_on_drop(true);
         command
     }
@@ -107,26 +106,43 @@ impl Installation {
         }
     }
 
-    /// The mirror in Queue's own database.
-    pub(crate) fn mirror_url(&self) -> String {
-        self.environment["DATABASE_URL"].clone()
-    }
-
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("server.log")).unwrap_or_default()
     }
 
-    pub(crate) async fn database(&self) -> SqlitePool {
-        let options = SqliteConnectOptions::new().filename(self.path("queue.db"));
-        SqlitePool::connect_with(options).await.unwrap()
+    pub(crate) fn engine(&self) -> Engine {
+        self.database.engine()
+    }
+
+    /// The URL of its database.
+    pub(crate) fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// The URL of a database that is not there.
+    pub(crate) fn absent_database(&self) -> String {
+        self.database.absent()
+    }
+
+    /// Connections of somebody else's.
+    pub(crate) async fn database(&self) -> AnyPool {
+        self.database.connect().await
+    }
+
+    /// Statements of somebody else's.
+    pub(crate) async fn meddle(&self, statement: &'static str) -> sqlx::Result<()> {
+        let database = self.database().await;
+        let result = sqlx::raw_sql(statement).execute(&database).await;
+        database.close().await;
+        result.map(drop)
     }
 
     /// One number from the database.
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query)
-            .fetch_one(&self.database().await)
-            .await
-            .unwrap()
+        let database = self.database().await;
+        let count = sqlx::query_scalar(query).fetch_one(&database).await;
+        database.close().await;
+        count.unwrap()
     }
 }
 

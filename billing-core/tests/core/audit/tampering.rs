@@ -1,12 +1,12 @@
-//! Tampering with a chain that lies in a SQLite file.
+//! Tampering with a chain, past the ledger.
 
 use billing_core::audit::{AuditKey, FaultKind, Row};
 use billing_core::id::CustomerId;
 use billing_core::ledger::{Command, Outcome};
 use billing_core::store::{AuditLog, SqlStore};
 use jiff::Timestamp;
-use sqlx::sqlite::SqlitePool;
-use sqlx::{AssertSqlSafe, query};
+use sqlx::{AnyPool, AssertSqlSafe, raw_sql};
+use test_database::Engine;
 
 use super::{chain_of, verify};
 use crate::arbitrary::{BASE, DAY};
@@ -16,7 +16,7 @@ use crate::test_ledger::{Database, TestLedger, audit_key};
 /// A database with a chain of some length in it, whose ledger has stopped.
 pub(super) struct Chain {
     database: Database,
-    intruder: SqlitePool,
+    intruder: AnyPool,
     pub(super) store: SqlStore,
     length: u64,
 }
@@ -55,13 +55,20 @@ impl Chain {
 
     async fn without_triggers() -> Self {
         let chain = Self::write().await;
-        chain.run("drop trigger billing_action_log_no_update").await;
-        chain.run("drop trigger billing_action_log_no_delete").await;
+        let of_table = chain.database.engine().pick("", " on billing_action_log");
+        for trigger in [
+            "billing_action_log_no_update",
+            "billing_action_log_no_delete",
+        ] {
+            chain
+                .run(&format!("drop trigger {trigger}{of_table}"))
+                .await;
+        }
         chain
     }
 
     async fn run(&self, statement: &str) {
-        let statement = query(AssertSqlSafe(statement.to_owned()));
+        let statement = raw_sql(AssertSqlSafe(statement.to_owned()));
         statement.execute(&self.intruder).await.unwrap();
     }
 
@@ -209,6 +216,10 @@ async fn every_tampering_is_found_where_it_begins_and_named_c3_c5() {
         ),
     ] {
         let chain = Chain::without_triggers().await;
+        if tampering.contains("'yesterday'") && chain.database.engine() == Engine::Postgres {
+            // A column of instants holds nothing else there.
+            continue;
+        }
         assert_eq!(chain.fault().await, None);
         let found = chain.fault_after(&tampering).await;
         assert_eq!(found, seq.map(|seq| (seq, kind)), "{tampering}");
@@ -276,7 +287,7 @@ async fn the_log_refuses_to_be_changed_c6() {
         "delete from billing_action_log where seq = 1",
         "delete from billing_action_log",
     ] {
-        let refused = query(AssertSqlSafe(statement.to_owned()))
+        let refused = raw_sql(AssertSqlSafe(statement.to_owned()))
             .execute(&chain.intruder)
             .await;
         assert!(refused.is_err(), "{statement}");

@@ -9,5 +9,5 @@ with expected (name) as (values
 )
 select name from expected
 where not exists (select 1 from pg_constraint where conname = name and conrelid = 'billing_invoice'::regclass)
-  and not exists (select 1 from pg_indexes where indexname = name and tablename = 'billing_invoice')
+  and not exists (select 1 from pg_index join pg_class on oid = indexrelid where relname = name and indrelid = 'billing_invoice'::regclass)
   and not exists (select 1 from pg_trigger where tgname = name and tgrelid = 'billing_invoice'::regclass);

@@ -8,5 +8,5 @@ with expected (name) as (values
 )
 select name from expected
 where not exists (select 1 from pg_constraint where conname = name and conrelid = 'processed_stripe_events'::regclass)
-  and not exists (select 1 from pg_indexes where indexname = name and tablename = 'processed_stripe_events')
+  and not exists (select 1 from pg_index join pg_class on oid = indexrelid where relname = name and indrelid = 'processed_stripe_events'::regclass)
   and not exists (select 1 from pg_trigger where tgname = name and tgrelid = 'processed_stripe_events'::regclass);

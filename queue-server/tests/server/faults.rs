@@ -1,0 +1,174 @@
+//! Faults of the databases under the running server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use billing_core::id::CustomerId;
+use billing_core::mirror::{MirrorReader, SqlMirror};
+use reqwest::StatusCode;
+use test_database::Engine;
+use tokio::task::JoinSet;
+
+use crate::kill::{deliver_all, events, stored_events};
+use crate::support::{Installation, customer_created, eventually, sign};
+
+/// What Stripe's patience asks for.
+const IN_TIME: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_lock_that_somebody_holds_is_a_503_in_time_and_then_it_goes_on() {
+    let installation = Installation::new();
+    let server = installation.serve().await;
+    let database = installation.database().await;
+    let mut holder = database.acquire().await.unwrap();
+    let lock = match installation.engine() {
+        Engine::Sqlite => "begin immediate",
+        Engine::Postgres => "begin; lock table billing_chain in exclusive mode",
+    };
+    sqlx::raw_sql(lock).execute(&mut *holder).await.unwrap();
+    let created = customer_created("evt_1", "cus_1", "user-1");
+    let began = Instant::now();
+    let refused = server.deliver(&created).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(began.elapsed() < IN_TIME, "{:?}", began.elapsed());
+    assert_eq!(server.get("/healthz").await.status(), StatusCode::OK);
+    sqlx::raw_sql("rollback")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    eventually("it goes on", async || {
+        server.deliver(&created).await.status() == StatusCode::OK
+    })
+    .await;
+    let rows = "select count(*) from billing_action_log";
+    assert_eq!(installation.count(rows).await, 2);
+}
+
+#[tokio::test]
+async fn sessions_that_are_cut_lose_nothing_that_was_acknowledged() {
+    let installation = Installation::new();
+    if installation.engine() != Engine::Postgres {
+        eprintln!("SKIPPED: SQLite has no sessions to cut");
+        return;
+    }
+    let server = installation.serve().await;
+    let database = installation.database().await;
+    let cutter = tokio::spawn(async move {
+        let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()
+              and application_name not like 'sqlx-test%'";
+        let mut cuts = 0;
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            let count = sqlx::query_scalar::<_, i64>(cut).fetch_one(&database).await;
+            cuts += count.unwrap_or_default();
+        }
+        cuts
+    });
+    let events = events();
+    let mut acknowledged = BTreeSet::new();
+    while !cutter.is_finished() {
+        acknowledged.extend(deliver_all(&server, &events).await);
+    }
+    let cuts = cutter.await.unwrap();
+    acknowledged.extend(deliver_all(&server, &events).await);
+    eprintln!(
+        "{cuts} sessions cut, {} of {} acknowledged",
+        acknowledged.len(),
+        events.len()
+    );
+    assert!(cuts > 0);
+    let stored = stored_events(&installation).await;
+    assert!(acknowledged.is_subset(&stored), "acknowledged and lost");
+    eventually("it takes all without a restart", async || {
+        deliver_all(&server, &events).await.len() == events.len()
+    })
+    .await;
+    let twice = "select count(*) from (select event_id, subject, action from billing_action_log
+        group by event_id, subject, action having count(*) > 1) as twice";
+    assert_eq!(
+        installation.count(twice).await,
+        0,
+        "an effect stands in the chain twice"
+    );
+    assert!(
+        installation
+            .run(&["audit", "verify"])
+            .await
+            .status
+            .success()
+    );
+}
+
+#[tokio::test]
+async fn a_mirror_whose_table_goes_away_catches_up_when_it_comes_back() {
+    let installation = Installation::new();
+    let server = installation.serve().await;
+    server
+        .outcome(&customer_created("evt_0", "cus_0", "user-0"))
+        .await;
+    let mirror = SqlMirror::open(installation.database_url()).unwrap();
+    let there = async |number: usize| {
+        let customer = CustomerId::parse(format!("user-{number}")).unwrap();
+        matches!(mirror.read(&customer).await, Ok(Some(_)))
+    };
+    eventually("the first row arrives", async || there(0).await).await;
+    let away = "alter table billing_subscription_mirror rename to away";
+    installation.meddle(away).await.unwrap();
+    for number in 1..=20 {
+        let (event, customer) = (format!("evt_{number}"), format!("cus_{number}"));
+        let created = customer_created(&event, &customer, &format!("user-{number}"));
+        assert_eq!(server.outcome(&created).await, "applied");
+    }
+    eventually("it is told", async || {
+        installation.log().contains("mirror_table_missing")
+    })
+    .await;
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("billing_mirror_waiting 20"), "{metrics}");
+    let back = "alter table away rename to billing_subscription_mirror";
+    installation.meddle(back).await.unwrap();
+    for number in 1..=20 {
+        eventually("all rows arrive", async || there(number).await).await;
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_requests_at_once_are_answered_and_probes_meanwhile() {
+    let installation = Installation::new();
+    let server = installation.serve().await;
+    let mut requests = JoinSet::new();
+    for number in 0..200 {
+        let created = customer_created(
+            &format!("evt_{number}"),
+            &format!("cus_{number}"),
+            &format!("user-{number}"),
+        );
+        let (client, body) = (server.client.clone(), created.to_string());
+        let url = server.url("/api/v1/billing/webhook");
+        requests.spawn(async move {
+            let header = sign(body.as_bytes(), jiff::Timestamp::now());
+            let request = client
+                .post(url)
+                .header("stripe-signature", header)
+                .body(body);
+            request.send().await.unwrap().status().as_u16()
+        });
+    }
+    let began = Instant::now();
+    assert_eq!(server.get("/healthz").await.status(), StatusCode::OK);
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    let mut counts = BTreeMap::new();
+    for status in requests.join_all().await {
+        *counts.entry(status).or_insert(0) += 1;
+    }
+    eprintln!("200 requests at once: {counts:?}");
+    assert!(
+        counts.keys().all(|status| matches!(status, 200 | 503)),
+        "{counts:?}"
+    );
+}
