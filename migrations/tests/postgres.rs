@@ -1,6 +1,5 @@
 //! Migrations run forth and back on PostgreSQL.
 #![cfg(feature = "postgres")]
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 
 use billing_migrations::{MigrationError, Postgres, Schema};
 use sqlx::postgres::PgPool;

@@ -221,8 +221,7 @@ async fn everything_after(
     let ledger = TestLedger::start_in(database, policy(), Capacity::default(), |store| store).await;
     let mut rest: Vec<&Event> = order.iter().map(|index| &events[*index]).collect();
     let mut now = after(8 * DAY);
-    let mut worker = 0;
-    for size in batches.iter().cycle() {
+    for (worker, size) in batches.iter().cycle().enumerate() {
         let batch: Vec<_> = rest.drain(..rest.len().min(*size)).collect();
         ledger.ingest_together(&batch, now).await;
         // Now and then some rows are taken from the outbox, and one of them fails.
@@ -245,7 +244,6 @@ async fn everything_after(
             let (sent, retries) = (Vec::from_iter(sent), Vec::from_iter(retry));
             ledger.store.settle(&holder, &sent, &retries).await.unwrap();
         }
-        worker += 1;
         now += SignedDuration::from_hours(20);
         if rest.is_empty() {
             break;
