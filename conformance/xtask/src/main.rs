@@ -26,8 +26,8 @@ use crate::{step::Steps, workspace::Workspace};
 /// The developer workflow of the workspace.
 ///
 /// Needs Rust. `test` and `ci` also need npm and python3: they fetch the official Stripe CLI and Stripe's Python
-/// client, both pinned, into the build folder. Nothing is installed outside it. And they need PostgreSQL's programs, or
-/// a server that TEST_POSTGRES_URL leads to.
+/// client, both pinned, into the build folder, and PostgreSQL where the machine has none. Nothing is installed outside
+/// it.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",

@@ -1,5 +1,5 @@
-//! A PostgreSQL server for the tests: started from the machine's own programs on a free port, in a temporary folder,
-//! and gone with xtask.
+//! A PostgreSQL server for the tests: started on a free port, in a temporary folder, and gone with xtask. The programs
+//! are the machine's own, or else fetched.
 //!
 //! `TEST_POSTGRES_URL` wins where it is set: the tests use that server then, and none is started.
 
@@ -15,16 +15,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{self, Advice};
+use crate::{
+    process,
+    tools::{POSTGRES, Tools},
+    workspace::Workspace,
+};
 
 const URL: &str = "TEST_POSTGRES_URL";
-const REMEDY: &str = "PostgreSQL 14 or newer (Debian and Ubuntu: apt install postgresql; macOS: brew install \
-                      postgresql). Or set TEST_POSTGRES_URL to a server whose role may create databases, such as \
-                      postgres://postgres@127.0.0.1:5432/postgres";
-const ADVICE: Advice = Advice {
-    missing: REMEDY,
-    failed: "Or set TEST_POSTGRES_URL to a server that runs",
-};
 /// How long the server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs the server for as long as standard input is open. So it ends with xtask, however that ends: on ctrl-c, which
@@ -61,16 +58,24 @@ impl Drop for Keeper {
 
 impl Server {
     /// The server that the environment names, or else one of our own.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(workspace: &Workspace, tools: &Tools) -> Result<Self> {
         if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
             eprintln!("    {URL} is set: using that server");
             return Ok(Self { url, keeper: None });
         }
-        let programs = programs().with_context(|| format!("the tests need {REMEDY}"))?;
-        eprintln!("    {}", programs.join("postgres").display());
         let user = User::of_server()?;
         let folder = user.make_folder()?;
-        start_in(&folder, &programs, &user).inspect_err(|_| drop(fs::remove_dir_all(&folder)))
+        let start = || {
+            let programs = match programs() {
+                Some(programs) => {
+                    eprintln!("    {}", programs.join("postgres").display());
+                    programs
+                }
+                None => user.bring(tools.postgres(workspace)?, &folder)?,
+            };
+            start_in(&folder, &programs, &user)
+        };
+        start().inspect_err(|_| drop(fs::remove_dir_all(&folder)))
     }
 
     /// Tells the tests where it is.
@@ -87,7 +92,7 @@ fn start_in(folder: &Path, programs: &Path, user: &User) -> Result<Server> {
         .args(["--encoding=UTF8", "--locale=C", "-D"])
         .arg(&data)
         .current_dir(folder);
-    process::capture(user.becomes(&mut initdb), &ADVICE)?;
+    process::capture(user.becomes(&mut initdb), &POSTGRES)?;
 
     let port = free_port()?;
     let log_path = folder.join("log");
@@ -135,7 +140,7 @@ fn start_in(folder: &Path, programs: &Path, user: &User) -> Result<Server> {
             bail!(
                 "`postgres` did not come up:\n{}\n{}",
                 log.trim_end(),
-                ADVICE.failed
+                POSTGRES.failed
             );
         }
         thread::sleep(Duration::from_millis(20));
@@ -226,6 +231,29 @@ impl User {
         Ok(folder)
     }
 
+    /// The folder of a fetched program, at a place that the user may read: the build folder may not be one.
+    fn bring(&self, program: PathBuf, folder: &Path) -> Result<PathBuf> {
+        let programs = program.parent().context("a program is in a folder")?;
+        let Some((user, _)) = self.0 else {
+            return Ok(programs.to_owned());
+        };
+        let package = programs
+            .ancestors()
+            .nth(3)
+            .context("a package is in a folder")?;
+        let copy = folder.join("site");
+        let mut cp = Command::new("cp");
+        process::capture(cp.arg("-R").arg(package).arg(&copy), &POSTGRES)?;
+        // Theirs, or they could not remove it in the end.
+        let mut chown = Command::new("chown");
+        chown.arg("-R").arg(user.to_string()).arg(&copy);
+        process::capture(&mut chown, &POSTGRES)?;
+        let below = programs
+            .strip_prefix(package)
+            .context("it is in the package")?;
+        Ok(copy.join(below))
+    }
+
     #[cfg(unix)]
     fn give(&self, folder: &Path) -> Result<()> {
         let Some((user, group)) = self.0 else {
@@ -257,7 +285,7 @@ impl User {
 }
 
 fn id(args: &[&str]) -> Result<u32> {
-    let answer = process::capture(Command::new("id").args(args), &ADVICE)?;
+    let answer = process::capture(Command::new("id").args(args), &POSTGRES)?;
     answer
         .trim()
         .parse()

@@ -58,7 +58,7 @@ pub(crate) fn run_tests(
     let server = steps.run(
         "start PostgreSQL",
         "production runs on it; a server of the tests' own, gone at the end",
-        Server::start,
+        || Server::start(workspace, tools),
     )?;
     steps.run(
         "run the tests",

@@ -7,6 +7,7 @@
 //! 3. One process installs at a time; others wait.
 //! 4. A variable that is set already wins: a machine without network can bring its own tool.
 
+mod postgres;
 mod python;
 mod stripe_cli;
 
@@ -19,6 +20,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+pub(crate) use self::postgres::ADVICE as POSTGRES;
 use crate::{step::Steps, workspace::Workspace};
 
 const STRIPE_CLI_BIN: &str = "STRIPE_CLI_BIN";
@@ -96,6 +98,12 @@ impl Tools {
         command
             .env_remove(STRIPE_CLI_BIN)
             .envs(self.variables(workspace));
+    }
+
+    /// The program of a PostgreSQL server, for want of one on this machine.
+    pub(crate) fn postgres(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let python = self.python.as_deref();
+        postgres::install(workspace, python.context("Python was not fetched")?)
     }
 
     fn variables(&self, workspace: &Workspace) -> Vec<(&'static str, PathBuf)> {
