@@ -42,14 +42,14 @@ async fn ends_of_grace_of_subscriptions_and_of_pauses_take_effect_once_over_thre
         assert_eq!(servers[0].outcome(&created).await, "applied");
     }
     let mut cancelling = subscription_created("evt_cancelling", "cus_1", "active");
-    cancelling["data"]["object"]["cancel_at"] = json!(in_seconds(3));
+    cancelling["data"]["object"]["cancel_at"] = json!(in_seconds(8));
     let mut paused = subscription_created("evt_paused", "cus_2", "active");
     paused["data"]["object"]["pause_collection"] =
-        json!({"behavior": "void", "resumes_at": in_seconds(3)});
+        json!({"behavior": "void", "resumes_at": in_seconds(8)});
     let week = 7 * 86_400;
     let mut past_due = subscription_created("evt_past_due", "cus_3", "past_due");
-    past_due["created"] = json!(in_seconds(3 - week));
-    let failed = failed_invoice("sub_of_cus_3", "cus_3", in_seconds(3 - week));
+    past_due["created"] = json!(in_seconds(8 - week));
+    let failed = failed_invoice("sub_of_cus_3", "cus_3", in_seconds(8 - week));
     for event in [&cancelling, &paused, &past_due, &failed] {
         assert_eq!(servers[1].outcome(event).await, "applied");
     }

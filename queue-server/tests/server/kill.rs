@@ -63,7 +63,7 @@ async fn kill_dash_nine_under_load_loses_nothing_that_was_acknowledged() {
         let server = installation.serve().await;
         let process_id = server.process_id();
         let killer = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(40 * round)).await;
+            tokio::time::sleep(Duration::from_millis(100 * round)).await;
             let _ = tokio::process::Command::new("kill")
                 .args(["-KILL", &process_id])
                 .status()

@@ -227,13 +227,13 @@ pub(crate) async fn outcome_of(response: Response) -> String {
     body["outcome"].as_str().unwrap().to_owned()
 }
 
-/// Tries until it holds, for at most ten seconds.
+/// Tries until it holds, for at most thirty seconds.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !holds().await {
         assert!(
-            began.elapsed() < Duration::from_secs(10),
-            "not within ten seconds: {what}"
+            began.elapsed() < Duration::from_secs(30),
+            "not within thirty seconds: {what}"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
