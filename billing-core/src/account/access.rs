@@ -175,7 +175,7 @@ impl Case<'_> {
         }
     }
 
-    /// Open invoices with a failure that no later payment made old: F in ORDERING.
+    /// Open invoices with a failure that no later payment made old: F in docs/RULES.md.
     fn failed_invoices(&self) -> Vec<&Invoice> {
         let paid = self
             .invoices

@@ -94,7 +94,7 @@ fn more_changes_of_price_in_a_second_than_are_kept_are_in_doubt_a5() {
     assert!(doubt_after(33));
 }
 
-/// The state of ORDERING: all that is stored, but for what depends on arrival.
+/// The state that O1 speaks of: all that is stored, but for what depends on arrival.
 #[derive(Debug, PartialEq)]
 struct State(BTreeMap<&'static str, Vec<Value>>);
 

@@ -25,7 +25,7 @@ pub struct SubscriptionFacts {
     pub pre: Option<StateVector>,
 }
 
-/// The part of a subscription's state that decides order and access (ORDERING, O3).
+/// The part of a subscription's state that decides order and access (O3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StateVector {
     /// `status`.
