@@ -172,3 +172,50 @@ async fn two_hundred_requests_at_once_are_answered_and_probes_meanwhile() {
         "{counts:?}"
     );
 }
+
+#[tokio::test]
+async fn a_mirror_that_withdraws_its_rights_catches_up_when_it_grants_them_again() {
+    let installation = Installation::new();
+    if installation.engine() != Engine::Postgres {
+        eprintln!("SKIPPED: SQLite has no rights to withdraw");
+        return;
+    }
+    // The host's table and the host's role for Queue, in a database that both can reach.
+    SqlMirror::create(installation.database_url())
+        .await
+        .unwrap();
+    let role = format!("queue_{}", std::process::id());
+    let grant = format!("grant select, insert, update on billing_subscription_mirror to {role}");
+    let make = format!("drop role if exists {role}; create role {role} login; {grant}");
+    installation.meddle(&make).await.unwrap();
+    let (_, place) = installation.database_url().rsplit_once('@').unwrap();
+    let url = format!("postgres://{role}@{place}");
+    let mirror = SqlMirror::open(installation.database_url()).unwrap();
+    let installation = installation.with("MIRROR_DATABASE_URL", &url);
+    let server = installation.serve().await;
+    let there = async |customer: &str| {
+        let customer = CustomerId::parse(customer).unwrap();
+        matches!(mirror.read(&customer).await, Ok(Some(_)))
+    };
+    server
+        .outcome(&customer_created("evt_1", "cus_1", "user-1"))
+        .await;
+    eventually("the first row arrives", async || there("user-1").await).await;
+    let revoke = format!("revoke all on billing_subscription_mirror from {role}");
+    installation.meddle(&revoke).await.unwrap();
+    let created = customer_created("evt_2", "cus_2", "user-2");
+    assert_eq!(server.outcome(&created).await, "applied");
+    eventually("it is told", async || {
+        installation.log().contains("mirror_unavailable")
+    })
+    .await;
+    assert!(installation.log().contains("billing.mirror.unavailable"));
+    assert!(!there("user-2").await);
+    installation.meddle(&grant).await.unwrap();
+    eventually("the row arrives", async || there("user-2").await).await;
+    server.kill().await;
+    installation
+        .meddle(&format!("drop owned by {role}; drop role {role}"))
+        .await
+        .unwrap();
+}

@@ -130,8 +130,9 @@ impl Installation {
     }
 
     /// Statements of somebody else's.
-    pub(crate) async fn meddle(&self, statement: &'static str) -> sqlx::Result<()> {
+    pub(crate) async fn meddle(&self, statement: &str) -> sqlx::Result<()> {
         let database = self.database().await;
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
         let result = sqlx::raw_sql(statement).execute(&database).await;
         database.close().await;
         result.map(drop)
