@@ -10,6 +10,7 @@ use test_database::Engine;
 use tokio::task::JoinSet;
 
 use crate::kill::{deliver_all, events, stored_events};
+use crate::proxy::{Cut, Proxy};
 use crate::support::{Installation, customer_created, eventually, sign};
 
 /// What Stripe's patience asks for.
@@ -218,4 +219,48 @@ async fn a_mirror_that_withdraws_its_rights_catches_up_when_it_grants_them_again
         .meddle(&format!("drop owned by {role}; drop role {role}"))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_cut_at_commit_is_a_503_and_the_event_has_one_effect() {
+    let installation = Installation::new();
+    if installation.engine() != Engine::Postgres {
+        eprintln!("SKIPPED: SQLite has no connections to cut");
+        return;
+    }
+    let (before, place) = installation.database_url().rsplit_once('@').unwrap();
+    let (server_address, name) = place.split_once('/').unwrap();
+    let proxy = Proxy::before(server_address.to_owned()).await;
+    let url = format!("{before}@{}/{name}", proxy.address());
+    let installation = installation.with("DATABASE_URL", &url);
+    let server = installation.serve().await;
+    for number in 0..20 {
+        // The worker's own commits must not take the cut.
+        eventually("the outbox is empty", async || {
+            let metrics = server.get("/metrics").await.text().await.unwrap();
+            metrics.contains("billing_mirror_waiting 0")
+        })
+        .await;
+        let (cut, again) = if number % 2 == 0 {
+            (Cut::Before, "applied")
+        } else {
+            (Cut::After, "duplicate")
+        };
+        let (event, customer) = (format!("evt_{number}"), format!("cus_{number}"));
+        let created = customer_created(&event, &customer, &format!("user-{number}"));
+        proxy.arm(cut);
+        let unknown = server.deliver(&created).await;
+        assert_eq!(unknown.status(), StatusCode::SERVICE_UNAVAILABLE, "{cut:?}");
+        assert!(proxy.has_cut());
+        assert_eq!(server.outcome(&created).await, again, "{cut:?}");
+    }
+    let rows = "select count(*) from billing_action_log";
+    assert_eq!(installation.count(rows).await, 40);
+    assert!(
+        installation
+            .run(&["audit", "verify"])
+            .await
+            .status
+            .success()
+    );
 }

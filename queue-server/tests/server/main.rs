@@ -14,6 +14,7 @@ mod faults;
 mod kill;
 mod mirror;
 mod probes;
+mod proxy;
 mod replicas;
 mod support;
 mod switch;
