@@ -50,7 +50,8 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Rea
     )
 }
 
-/// Metrics in Prometheus' text format. A database that does not answer leaves its gauges as they were.
+/// Metrics in Prometheus' text format. What a database that does not
+/// answer would tell is not a number: an old one would hide that.
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> String {
     let _ = tokio::time::timeout(PROBE_TIMEOUT, measure(&app)).await;
     app.metrics.render()
@@ -59,6 +60,13 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> String {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 async fn measure(app: &App) {
     gauge!("billing_queue_depth").set(app.ledger.waiting() as f64);
+    for unknown in [
+        "billing_doubts",
+        "billing_mirror_waiting",
+        "billing_mirror_lag_seconds",
+    ] {
+        gauge!(unknown).set(f64::NAN);
+    }
     if let Ok(doubts) = app.store.doubts().await {
         gauge!("billing_doubts").set(doubts as f64);
     }

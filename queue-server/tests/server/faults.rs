@@ -125,8 +125,11 @@ async fn a_mirror_whose_table_goes_away_catches_up_when_it_comes_back() {
         installation.log().contains("mirror_table_missing")
     })
     .await;
-    let metrics = server.get("/metrics").await.text().await.unwrap();
-    assert!(metrics.contains("billing_mirror_waiting 20"), "{metrics}");
+    eventually("all that waits is counted", async || {
+        let metrics = server.get("/metrics").await.text().await.unwrap();
+        metrics.contains("billing_mirror_waiting 20")
+    })
+    .await;
     let back = "alter table away rename to billing_subscription_mirror";
     installation.meddle(back).await.unwrap();
     for number in 1..=20 {

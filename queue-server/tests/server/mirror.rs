@@ -21,8 +21,11 @@ async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
     })
     .await;
     assert!(installation.log().contains("billing.mirror.table_missing"));
-    let metrics = server.get("/metrics").await.text().await.unwrap();
-    assert!(metrics.contains("billing_mirror_waiting 1"), "{metrics}");
+    eventually("what waits is counted", async || {
+        let metrics = server.get("/metrics").await.text().await.unwrap();
+        metrics.contains("billing_mirror_waiting 1")
+    })
+    .await;
     let made_by_queue = installation
         .count(installation.engine().pick(
             "select count(*) from sqlite_schema where name = 'billing_subscription_mirror'",

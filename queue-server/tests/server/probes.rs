@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::support::{Installation, customer_created, subscription_created};
+use crate::support::{Installation, customer_created, eventually, subscription_created};
 
 #[tokio::test]
 async fn probes_answer() {
@@ -14,12 +14,12 @@ async fn probes_answer() {
         (health.status(), health.text().await.unwrap().as_str()),
         (StatusCode::OK, "ok")
     );
-    let ready = server.get("/readyz").await;
-    assert_eq!(ready.status(), StatusCode::OK);
-    assert_eq!(
-        ready.text().await.unwrap(),
-        r#"{"database":true,"mirror_worker":true,"deadline_worker":true,"billing":"on"}"#
-    );
+    let ready = r#"{"database":true,"mirror_worker":true,"deadline_worker":true,"billing":"on"}"#;
+    eventually("the server is ready", async || {
+        let answer = server.get("/readyz").await;
+        answer.status() == StatusCode::OK && answer.text().await.unwrap() == ready
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -56,6 +56,12 @@ async fn metrics_count_what_happened() {
         .outcome(&subscription_created("evt_2", "cus_1", "active"))
         .await;
     server.post(&[], "{}").await;
+    // A database that is slow to answer is not a number yet.
+    eventually("the database is measured", async || {
+        let metrics = server.get("/metrics").await.text().await.unwrap();
+        metrics.contains("billing_doubts 0")
+    })
+    .await;
     let metrics = server.get("/metrics").await.text().await.unwrap();
     for line in [
         r#"billing_events_total{type="customer.created",outcome="applied"} 1"#,
@@ -65,7 +71,7 @@ async fn metrics_count_what_happened() {
         "billing_batch_size_count 3",
         "billing_commit_seconds_count 3",
         "billing_queue_depth 0",
-        "billing_doubts 0",
+        "billing_doubts",
         "billing_mirror_lag_seconds",
         "billing_mirror_waiting",
     ] {

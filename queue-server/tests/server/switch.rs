@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::support::{Installation, TOKEN, customer_created};
+use crate::support::{Installation, TOKEN, customer_created, eventually};
 
 #[tokio::test]
 async fn billing_is_off_unless_the_flag_says_exactly_true() {
@@ -42,7 +42,10 @@ async fn billing_is_off_unless_the_flag_says_exactly_true() {
             StatusCode::SERVICE_UNAVAILABLE
         );
         assert_eq!(server.get("/healthz").await.status(), StatusCode::OK);
-        assert_eq!(server.get("/readyz").await.status(), StatusCode::OK);
+        eventually("the server is ready", async || {
+            server.get("/readyz").await.status() == StatusCode::OK
+        })
+        .await;
         assert_eq!(
             installation
                 .count("select count(*) from processed_stripe_events")
