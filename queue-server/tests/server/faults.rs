@@ -85,20 +85,7 @@ async fn sessions_that_are_cut_lose_nothing_that_was_acknowledged() {
         deliver_all(&server, &events).await.len() == events.len()
     })
     .await;
-    let twice = "select count(*) from (select event_id, subject, action from billing_action_log
-        group by event_id, subject, action having count(*) > 1) as twice";
-    assert_eq!(
-        installation.count(twice).await,
-        0,
-        "an effect stands in the chain twice"
-    );
-    assert!(
-        installation
-            .run(&["audit", "verify"])
-            .await
-            .status
-            .success()
-    );
+    installation.assert_one_effect_each().await;
 }
 
 #[tokio::test]

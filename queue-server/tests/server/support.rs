@@ -138,6 +138,19 @@ impl Installation {
         result.map(drop)
     }
 
+    /// No effect stands in the audit chain twice, and the chain is whole.
+    pub(crate) async fn assert_one_effect_each(&self) {
+        let twice = "select count(*) from (select event_id, subject, action from billing_action_log
+            group by event_id, subject, action having count(*) > 1) as twice";
+        assert_eq!(
+            self.count(twice).await,
+            0,
+            "an effect stands in the chain twice"
+        );
+        let verify = self.run(&["audit", "verify"]).await;
+        assert!(verify.status.success(), "{verify:?}");
+    }
+
     /// One number from the database.
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
         let database = self.database().await;
