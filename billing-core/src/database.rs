@@ -5,6 +5,7 @@
 //! between them is in [`Dialect`].
 
 mod dialect;
+mod held;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -13,6 +14,7 @@ mod sqlite;
 pub(crate) use dialect::{Dialect, Kind, PerDialect};
 
 use crate::store::StoreError;
+use held::{Held, in_time};
 
 /// Connections to a database.
 #[derive(Debug, Clone)]
@@ -24,14 +26,12 @@ pub(crate) enum Database {
 }
 
 /// A transaction. Dropped without a commit, it leaves no trace.
-///
-/// Never begin one in a future that may be dropped: sqlx would leave it open on its connection.
 #[derive(Debug)]
 pub(crate) enum DatabaseTransaction {
     #[cfg(feature = "postgres")]
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Postgres(Held<sqlx::Postgres>),
     #[cfg(feature = "sqlite")]
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Sqlite(Held<sqlx::Sqlite>),
 }
 
 /// The same expression for every kind of database.
@@ -48,24 +48,25 @@ macro_rules! each {
 
 /// A statement's first row's only column, which must be text.
 macro_rules! fetch {
-    ($executor:expr, $statement:expr, $parameters:expr) => {{
+    ($held:expr, $statement:expr, $parameters:expr) => {{
         let mut query = sqlx::query_scalar::<_, String>($statement);
         for parameter in $parameters {
             query = query.bind(parameter.clone());
         }
-        query.fetch_optional($executor).await.map_err(classify)
+        let answer = in_time(query.fetch_optional($held.connection()?)).await;
+        $held.judge(answer)
     }};
 }
 
 /// How many rows a statement changed.
 macro_rules! execute {
-    ($executor:expr, $statement:expr, $parameters:expr) => {{
+    ($held:expr, $statement:expr, $parameters:expr) => {{
         let mut query = sqlx::query($statement);
         for parameter in $parameters {
             query = query.bind(parameter.clone());
         }
-        let result = query.execute($executor).await.map_err(classify);
-        result.map(|result| result.rows_affected())
+        let answer = in_time(query.execute($held.connection()?)).await;
+        $held.judge(answer).map(|result| result.rows_affected())
     }};
 }
 
@@ -113,7 +114,10 @@ impl Database {
         statement: &'static str,
         parameters: &[String],
     ) -> Result<Option<String>, StoreError> {
-        each!(Database, self, pool => fetch!(pool, statement, parameters))
+        each!(Database, self, pool => {
+            let mut held = Held::acquire(pool).await?;
+            fetch!(held, statement, parameters)
+        })
     }
 
     pub(crate) async fn execute(
@@ -121,20 +125,23 @@ impl Database {
         statement: &'static str,
         parameters: &[String],
     ) -> Result<u64, StoreError> {
-        each!(Database, self, pool => execute!(pool, statement, parameters))
+        each!(Database, self, pool => {
+            let mut held = Held::acquire(pool).await?;
+            execute!(held, statement, parameters)
+        })
     }
 
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         Ok(match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool) => {
-                DatabaseTransaction::Postgres(pool.begin().await.map_err(classify)?)
+                DatabaseTransaction::Postgres(Held::begin(pool, "BEGIN").await?)
             }
             // The write lock at once: what is decided on must be what is there.
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => DatabaseTransaction::Sqlite(
-                pool.begin_with("begin immediate").await.map_err(classify)?,
-            ),
+            Self::Sqlite(pool) => {
+                DatabaseTransaction::Sqlite(Held::begin(pool, "BEGIN IMMEDIATE").await?)
+            }
         })
     }
 
@@ -160,7 +167,7 @@ impl Database {
     }
 
     pub(crate) async fn close(&self) {
-        each!(Database, self, pool => pool.close().await);
+        let _ = in_time(async { each!(Database, self, pool => pool.close().await) }).await;
     }
 }
 
@@ -170,7 +177,7 @@ impl DatabaseTransaction {
         statement: &'static str,
         parameters: &[String],
     ) -> Result<Option<String>, StoreError> {
-        each!(DatabaseTransaction, self, transaction => fetch!(&mut **transaction, statement, parameters))
+        each!(DatabaseTransaction, self, held => fetch!(held, statement, parameters))
     }
 
     pub(crate) async fn execute(
@@ -178,12 +185,11 @@ impl DatabaseTransaction {
         statement: &'static str,
         parameters: &[String],
     ) -> Result<u64, StoreError> {
-        each!(DatabaseTransaction, self, transaction => execute!(&mut **transaction, statement, parameters))
+        each!(DatabaseTransaction, self, held => execute!(held, statement, parameters))
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let result = each!(DatabaseTransaction, self, transaction => transaction.commit().await);
-        result.map_err(|_| StoreError::CommitUnknown)
+        each!(DatabaseTransaction, self, held => held.commit().await)
     }
 }
 

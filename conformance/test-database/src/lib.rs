@@ -8,6 +8,10 @@
     reason = "a test that can't go on should stop"
 )]
 
+#[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
+mod disk;
 mod server;
 
 use std::path::PathBuf;
@@ -17,6 +21,10 @@ use sqlx::AnyPool;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use tempfile::TempDir;
 
+#[cfg(unix)]
+pub use cluster::Cluster;
+#[cfg(unix)]
+pub use disk::SmallDisk;
 pub use server::is_at_hand as postgres_is_at_hand;
 
 const STORE: &str = "BILLING_TEST_STORE";
@@ -89,6 +97,24 @@ impl TestDatabase {
             std::fs::write(database.file(), "").unwrap();
         }
         database
+    }
+
+    /// One that is or will be at a URL, and stays there.
+    ///
+    /// # Panics
+    /// When no folder can be made beside it.
+    #[must_use]
+    pub fn at(url: String) -> Self {
+        let engine = match url.starts_with("sqlite:") {
+            true => Engine::Sqlite,
+            false => Engine::Postgres,
+        };
+        Self {
+            engine,
+            folder: tempfile::tempdir().unwrap(),
+            url,
+            name: None,
+        }
     }
 
     /// The URL of one that is not there.

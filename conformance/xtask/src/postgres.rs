@@ -1,7 +1,8 @@
 //! A PostgreSQL server for the tests: started on a free port, in a temporary folder, and gone with xtask. The programs
 //! are the machine's own, or else fetched.
 //!
-//! `TEST_POSTGRES_URL` wins where it is set: the tests use that server then, and none is started.
+//! `TEST_POSTGRES_URL` wins where it is set: the tests use that server then, and none is started. Tests that stop, freeze
+//! or fill a server start one of their own, with the programs in `TEST_POSTGRES_BIN`, as `TEST_POSTGRES_USER`.
 
 use std::{
     env, fs,
@@ -22,6 +23,8 @@ use crate::{
 };
 
 const URL: &str = "TEST_POSTGRES_URL";
+const PROGRAMS: &str = "TEST_POSTGRES_BIN";
+const USER: &str = "TEST_POSTGRES_USER";
 /// How long the server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs the server for as long as standard input is open. So it ends with xtask, however that ends: on ctrl-c, which
@@ -37,6 +40,9 @@ rm -rf -- "$0""#;
 /// A server that answers.
 pub(crate) struct Server {
     url: String,
+    /// What it is run with, where it is known.
+    programs: Option<PathBuf>,
+    user: User,
     /// What keeps it; none when it is somebody else's.
     #[expect(dead_code, reason = "keeps it by being there")]
     keeper: Option<Keeper>,
@@ -59,11 +65,16 @@ impl Drop for Keeper {
 impl Server {
     /// The server that the environment names, or else one of our own.
     pub(crate) fn start(workspace: &Workspace, tools: &Tools) -> Result<Self> {
+        let user = User::of_server()?;
         if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
             eprintln!("    {URL} is set: using that server");
-            return Ok(Self { url, keeper: None });
+            return Ok(Self {
+                url,
+                programs: programs(),
+                user,
+                keeper: None,
+            });
         }
-        let user = User::of_server()?;
         let folder = user.make_folder()?;
         let start = || {
             let programs = match programs() {
@@ -73,7 +84,7 @@ impl Server {
                 }
                 None => user.bring(tools.postgres(workspace)?, &folder)?,
             };
-            start_in(&folder, &programs, &user)
+            start_in(&folder, programs, user)
         };
         start().inspect_err(|_| drop(fs::remove_dir_all(&folder)))
     }
@@ -81,10 +92,16 @@ impl Server {
     /// Tells the tests where it is.
     pub(crate) fn export(&self, command: &mut Command) {
         command.env(URL, &self.url);
+        if let Some(programs) = &self.programs {
+            command.env(PROGRAMS, programs);
+        }
+        if let Some((user, group)) = self.user.0 {
+            command.env(USER, format!("{user}:{group}"));
+        }
     }
 }
 
-fn start_in(folder: &Path, programs: &Path, user: &User) -> Result<Server> {
+fn start_in(folder: &Path, programs: PathBuf, user: User) -> Result<Server> {
     let data = folder.join("data");
     let mut initdb = Command::new(programs.join("initdb"));
     initdb
@@ -147,6 +164,8 @@ fn start_in(folder: &Path, programs: &Path, user: &User) -> Result<Server> {
     }
     Ok(Server {
         url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+        programs: Some(programs),
+        user,
         keeper: Some(keeper),
     })
 }
@@ -201,6 +220,7 @@ fn version(folder: &str) -> Option<u32> {
 }
 
 /// Whom the server runs as: it refuses to be root.
+#[derive(Clone, Copy)]
 struct User(Option<(u32, u32)>);
 
 impl User {

@@ -13,6 +13,7 @@ mod deadline;
 mod faults;
 mod kill;
 mod mirror;
+mod outage;
 mod probes;
 mod proxy;
 mod replicas;

@@ -1,4 +1,4 @@
-//! A proxy before PostgreSQL that breaks a connection at COMMIT, on purpose.
+//! A proxy before PostgreSQL that breaks connections on purpose: at COMMIT, or into silence.
 
 use std::io;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// Where the next COMMIT breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(crate) enum Cut {
 /// A proxy that runs while the test does.
 pub(crate) struct Proxy {
     next: Arc<AtomicU8>,
+    silence: watch::Sender<()>,
     port: u16,
 }
 
@@ -31,14 +33,21 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let next = Arc::new(AtomicU8::new(Cut::Never as u8));
         let cut = Arc::clone(&next);
+        let (silence, silenced) = watch::channel(());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, cut) = (server.clone(), Arc::clone(&cut));
+                let mut silenced = silenced.clone();
+                silenced.mark_unchanged();
                 // A connection that breaks is what this is for.
-                tokio::spawn(async move { drop(pass(client, &server, &cut).await) });
+                tokio::spawn(async move { drop(pass(client, &server, &cut, silenced).await) });
             }
         });
-        Self { next, port }
+        Self {
+            next,
+            silence,
+            port,
+        }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -50,12 +59,23 @@ impl Proxy {
         self.next.store(cut as u8, Ordering::SeqCst);
     }
 
+    /// Lets all connections go silent, as if the server's host were gone without a word and
+    /// another one had its address. New ones pass.
+    pub(crate) fn silence(&self) {
+        self.silence.send_replace(());
+    }
+
     pub(crate) fn has_cut(&self) -> bool {
         self.next.load(Ordering::SeqCst) == Cut::Never as u8
     }
 }
 
-async fn pass(client: TcpStream, server: &str, next: &AtomicU8) -> io::Result<()> {
+async fn pass(
+    client: TcpStream,
+    server: &str,
+    next: &AtomicU8,
+    mut silenced: watch::Receiver<()>,
+) -> io::Result<()> {
     let server = TcpStream::connect(server).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -100,7 +120,11 @@ async fn pass(client: TcpStream, server: &str, next: &AtomicU8) -> io::Result<()
     // Whichever side ends takes the other with it.
     tokio::select! {
         biased;
-        result = requests => result,
-        result = answers => result,
+        result = requests => return result,
+        result = answers => return result,
+        _ = silenced.changed() => {}
     }
+    drop((from_server, to_server));
+    tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await?;
+    Ok(())
 }

@@ -34,7 +34,10 @@ pub(crate) struct Server {
 
 impl Installation {
     pub(crate) fn new() -> Self {
-        let database = TestDatabase::new(Engine::chosen());
+        Self::on(TestDatabase::new(Engine::chosen()))
+    }
+
+    pub(crate) fn on(database: TestDatabase) -> Self {
         let environment = BTreeMap::from([
             ("DATABASE_URL", database.url().to_owned()),
             ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
