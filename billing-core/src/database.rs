@@ -13,6 +13,8 @@ mod sqlite;
 
 pub(crate) use dialect::{Dialect, Kind, PerDialect};
 
+use std::num::NonZeroU32;
+
 use crate::store::StoreError;
 use held::{Held, in_time};
 
@@ -73,15 +75,21 @@ macro_rules! execute {
 impl Database {
     /// Opens the database of a URL: `sqlite://PATH`, `postgres://…`; of SQLite's, makes the file if
     /// it is asked to.
-    pub(crate) async fn open(url: &str, create_if_missing: bool) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        url: &str,
+        create_if_missing: bool,
+        at_most: Option<NonZeroU32>,
+    ) -> Result<Self, StoreError> {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "sqlite")]
-            "sqlite" => sqlite::open(url, create_if_missing).await.map(Self::Sqlite),
+            "sqlite" => sqlite::open(url, create_if_missing, at_most)
+                .await
+                .map(Self::Sqlite),
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 let _ = create_if_missing;
-                postgres::open(url).await.map(Self::Postgres)
+                postgres::open(url, at_most).await.map(Self::Postgres)
             }
             _ => Err(StoreError::UnknownScheme),
         }
@@ -89,13 +97,13 @@ impl Database {
 
     /// Connections to a database of somebody else's, made when they are wanted. Nothing is made or
     /// set in it, and it need not be there yet.
-    pub(crate) fn open_foreign(url: &str) -> Result<Self, StoreError> {
+    pub(crate) fn open_foreign(url: &str, at_most: Option<NonZeroU32>) -> Result<Self, StoreError> {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "sqlite")]
-            "sqlite" => sqlite::open_foreign(url).map(Self::Sqlite),
+            "sqlite" => sqlite::open_foreign(url, at_most).map(Self::Sqlite),
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => postgres::open_foreign(url).map(Self::Postgres),
+            "postgres" | "postgresql" => postgres::open_foreign(url, at_most).map(Self::Postgres),
             _ => Err(StoreError::UnknownScheme),
         }
     }

@@ -9,6 +9,7 @@ pub use environment::{BadValue, ConfigErrors, Environment};
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use billing_core::audit::AuditKey;
 use billing_core::catalogue::{Catalogue, Tier};
@@ -50,6 +51,8 @@ pub struct DatabaseConfig {
     pub url: String,
     /// The mirror's, where it is another.
     pub mirror_url: Option<String>,
+    /// How many connections to each, where the default is not wanted.
+    pub max_connections: Option<NonZeroU32>,
 }
 
 /// What `audit verify` needs.
@@ -159,9 +162,19 @@ impl DatabaseConfig {
             database_url,
         );
         let mirror_url = env.optional("MIRROR_DATABASE_URL", DATABASE_REMEDY, database_url);
+        let max_connections = env.optional(
+            "DATABASE_MAX_CONNECTIONS",
+            "set it to the number of connections to each database, 1 to 1000",
+            |text| {
+                text.parse()
+                    .ok()
+                    .filter(|most: &NonZeroU32| most.get() <= 1000)
+            },
+        );
         Some(Self {
             url: url?,
             mirror_url,
+            max_connections,
         })
     }
 }

@@ -29,19 +29,18 @@ const DRAIN: Duration = Duration::from_secs(10);
 const SETTLE: Duration = Duration::from_secs(5);
 
 async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
-    SqlStore::open(&config.url)
+    SqlStore::open_at_most(&config.url, config.max_connections)
         .await
         .context("DATABASE_URL can't be opened: check the path and its rights")
 }
 
 /// The mirror: in Queue's own database the table is Queue's to make; in another one it is not, and
 /// that one need not even be there for deliveries to be taken.
-async fn open_mirror(config: &DatabaseConfig) -> anyhow::Result<SqlMirror> {
+async fn open_mirror(config: &DatabaseConfig, store: &SqlStore) -> anyhow::Result<SqlMirror> {
     match &config.mirror_url {
-        None => SqlMirror::create(&config.url)
-            .await
-            .context("DATABASE_URL can't be used"),
-        Some(url) => SqlMirror::open(url).context("MIRROR_DATABASE_URL can't be used"),
+        None => Ok(store.mirror().await?),
+        Some(url) => SqlMirror::open_at_most(url, config.max_connections)
+            .context("MIRROR_DATABASE_URL can't be used"),
     }
 }
 
@@ -50,7 +49,7 @@ pub(crate) async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     let store = open(config).await?;
     store.migrate().await?;
     if config.mirror_url.is_none() {
-        open_mirror(config).await?.close().await;
+        store.mirror().await?;
     }
     store.close().await;
     println!("the database is up to date and verified");
@@ -64,7 +63,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
     let store = open(&config.database).await?;
     store.migrate().await?;
-    let mirror = open_mirror(&config.database).await?;
+    let mirror = open_mirror(&config.database, &store).await?;
     let alerts = Alerts::default();
     #[cfg(feature = "failpoints")]
     let ledger_store = crate::failpoint::Failing(store.clone());

@@ -3,6 +3,7 @@
 //! Statements are bounded in time, so that a lock that somebody else holds, or a server that
 //! hangs, ends in an error that a caller hears of in time, and not in a queue that grows.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,26 +15,29 @@ use crate::store::StoreError;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Connections: one writes, one fans out, the others read.
+/// Connections unless told otherwise: one writes, one fans out, the others read.
 const MAX_CONNECTIONS: u32 = 8;
 /// What every connection is set to: no statement, and no wait for a lock, outlasts a caller.
 const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '4s';
     set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC'";
 
-pub(super) async fn open(url: &str) -> Result<PgPool, StoreError> {
-    let (pool, options) = prepare(url)?;
+pub(super) async fn open(url: &str, at_most: Option<NonZeroU32>) -> Result<PgPool, StoreError> {
+    let (pool, options) = prepare(url, at_most)?;
     pool.connect_with(options).await.map_err(classify)
 }
 
-pub(super) fn open_foreign(url: &str) -> Result<PgPool, StoreError> {
-    let (pool, options) = prepare(url)?;
+pub(super) fn open_foreign(url: &str, at_most: Option<NonZeroU32>) -> Result<PgPool, StoreError> {
+    let (pool, options) = prepare(url, at_most)?;
     Ok(pool.connect_lazy_with(options))
 }
 
-fn prepare(url: &str) -> Result<(PgPoolOptions, PgConnectOptions), StoreError> {
+fn prepare(
+    url: &str,
+    at_most: Option<NonZeroU32>,
+) -> Result<(PgPoolOptions, PgConnectOptions), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unavailable)?;
     let pool = PgPoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
+        .max_connections(at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(SETTINGS).await.map(drop) })

@@ -3,6 +3,7 @@
 //! WAL lets readers go on while one writes; `synchronous = FULL` makes a commit durable before it
 //! returns.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,11 +21,15 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often, and how far apart, a new database is asked for its write-ahead log.
 const WAL_TRIES: u32 = 100;
 const WAL_PAUSE: Duration = Duration::from_millis(50);
-/// Connections: one writes at a time, the others read.
+/// Connections unless told otherwise: one writes at a time, the others read.
 const MAX_CONNECTIONS: u32 = 4;
 
 /// Opens Queue's own database.
-pub(super) async fn open(url: &str, create_if_missing: bool) -> Result<SqlitePool, StoreError> {
+pub(super) async fn open(
+    url: &str,
+    create_if_missing: bool,
+    at_most: Option<NonZeroU32>,
+) -> Result<SqlitePool, StoreError> {
     let options = options(url)?.create_if_missing(create_if_missing);
     // Each connection to an in-memory database would see one of its own.
     let in_memory =
@@ -32,13 +37,20 @@ pub(super) async fn open(url: &str, create_if_missing: bool) -> Result<SqlitePoo
     if !in_memory {
         switch_to_wal(&options).await?;
     }
-    let connections = if in_memory { 1 } else { MAX_CONNECTIONS };
-    let pool = pool().max_connections(connections);
+    let at_most = if in_memory {
+        Some(NonZeroU32::MIN)
+    } else {
+        at_most
+    };
+    let pool = pool(at_most);
     pool.connect_with(options).await.map_err(classify)
 }
 
-pub(super) fn open_foreign(url: &str) -> Result<SqlitePool, StoreError> {
-    Ok(pool().connect_lazy_with(options(url)?))
+pub(super) fn open_foreign(
+    url: &str,
+    at_most: Option<NonZeroU32>,
+) -> Result<SqlitePool, StoreError> {
+    Ok(pool(at_most).connect_lazy_with(options(url)?))
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
@@ -49,9 +61,9 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .busy_timeout(BUSY_TIMEOUT))
 }
 
-fn pool() -> SqlitePoolOptions {
+fn pool(at_most: Option<NonZeroU32>) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
+        .max_connections(at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get))
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(BUSY_TIMEOUT)

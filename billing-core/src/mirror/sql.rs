@@ -1,6 +1,7 @@
 //! A mirror in a SQL database: a sink for Queue, a reader for gates.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use super::{
     BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError,
@@ -86,8 +87,16 @@ impl SqlMirror {
     /// # Errors
     /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when the URL is malformed.
     pub fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_at_most(url, None)
+    }
+
+    /// The same with so many connections at most. Unless told, 8 to PostgreSQL and 4 to SQLite.
+    ///
+    /// # Errors
+    /// As [`SqlMirror::open`].
+    pub fn open_at_most(url: &str, connections: Option<NonZeroU32>) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::open_foreign(url)?,
+            database: Database::open_foreign(url, connections)?,
         })
     }
 
@@ -96,14 +105,15 @@ impl SqlMirror {
     /// # Errors
     /// [`CreateError`].
     pub async fn create(url: &str) -> Result<Self, CreateError> {
-        let mirror = Self {
-            database: Database::open(url, true).await?,
-        };
-        mirror
-            .database
-            .migrate(billing_migrations::Schema::Mirror)
-            .await?;
-        Ok(mirror)
+        let database = Database::open(url, true, None).await?;
+        Ok(Self::make(database).await?)
+    }
+
+    pub(crate) async fn make(
+        database: Database,
+    ) -> Result<Self, billing_migrations::MigrationError> {
+        database.migrate(billing_migrations::Schema::Mirror).await?;
+        Ok(Self { database })
     }
 
     /// Ends all connections.

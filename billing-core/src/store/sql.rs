@@ -9,6 +9,7 @@ mod outbox;
 mod statements;
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -19,6 +20,7 @@ use crate::account::Account;
 use crate::audit;
 use crate::database::{Database, DatabaseTransaction};
 use crate::id::{CustomerId, EventId, StripeCustomerId};
+use crate::mirror::SqlMirror;
 use statements::Statements;
 
 /// Queue's tables in a database.
@@ -34,8 +36,20 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when it can't be opened.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_at_most(url, None).await
+    }
+
+    /// The same with so many connections at most; one is enough. Unless told, 8 to PostgreSQL and
+    /// 4 to SQLite.
+    ///
+    /// # Errors
+    /// As [`SqlStore::open`].
+    pub async fn open_at_most(
+        url: &str,
+        connections: Option<NonZeroU32>,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::open(url, true).await?,
+            database: Database::open(url, true, connections).await?,
         })
     }
 
@@ -45,7 +59,7 @@ impl SqlStore {
     /// As [`SqlStore::open`].
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::open(url, false).await?,
+            database: Database::open(url, false, None).await?,
         })
     }
 
@@ -57,6 +71,15 @@ impl SqlStore {
         self.database
             .migrate(billing_migrations::Schema::Queue)
             .await
+    }
+
+    /// The mirror in the same database, on the same connections: its table is made, or brought up
+    /// to date.
+    ///
+    /// # Errors
+    /// A [`billing_migrations::MigrationError`].
+    pub async fn mirror(&self) -> Result<SqlMirror, billing_migrations::MigrationError> {
+        SqlMirror::make(self.database.clone()).await
     }
 
     /// Whether the database answers and its tables are there.

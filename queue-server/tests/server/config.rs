@@ -11,6 +11,7 @@ async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
         .with("PORT", "leaked-port")
         .with("HOST", "leaked-host")
         .with("DATABASE_URL", "mysql://leaked:leaked@db")
+        .with("DATABASE_MAX_CONNECTIONS", "0")
         .with("STRIPE_PRICE_ID_PRO", "prod_leaked")
         .with("GRACE_PERIOD_DAYS", "0")
         .with("GRACE_FAILED_ATTEMPTS", "-1")
@@ -29,6 +30,7 @@ async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
         "PORT",
         "HOST",
         "DATABASE_URL",
+        "DATABASE_MAX_CONNECTIONS",
         "STRIPE_PRICE_ID_PRO",
         "STRIPE_PRICE_ID_PRO_PLUS",
         "GRACE_PERIOD_DAYS",

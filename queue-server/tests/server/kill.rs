@@ -152,37 +152,6 @@ async fn sigterm_answers_what_is_in_flight_and_exits_with_zero() {
     );
 }
 
-#[tokio::test]
-async fn clients_that_hang_up_leave_nothing_open_behind() {
-    let installation = Installation::new();
-    let server = installation.serve().await;
-    for (number, event) in events().into_iter().take(200).enumerate() {
-        let delivery = server.try_deliver(&event);
-        let patience = Duration::from_micros((number as u64 * 37) % 4000);
-        let _ = tokio::time::timeout(patience, delivery).await;
-    }
-    for event in events().into_iter().take(200) {
-        let outcome = server.outcome(&event).await;
-        assert!(
-            ["applied", "duplicate"].contains(&outcome.as_str()),
-            "{outcome}"
-        );
-    }
-    assert_eq!(
-        installation
-            .count("select count(*) from processed_stripe_events")
-            .await,
-        200
-    );
-    assert!(
-        installation
-            .run(&["audit", "verify"])
-            .await
-            .status
-            .success()
-    );
-}
-
 /// Needs the feature `failpoints`, which `--all-features` has.
 #[cfg(feature = "failpoints")]
 #[tokio::test]
