@@ -1,21 +1,27 @@
 //! A database, of whichever kind: connections, statements, transactions.
 //!
-//! Statements take and give text: sets of rows as one JSON array. So a batch costs one statement a
-//! table whatever its size, and one set of row types serves every kind of database; what differs
-//! between them is in [`Dialect`].
+//! Rows go in by the set ([`Insert`]) and come out as one JSON array, so that a batch costs one
+//! statement a table whatever its size, and one set of row types serves every kind of database; what
+//! else differs between them is in [`Dialect`].
 
+mod cells;
 mod dialect;
 mod held;
+mod insert;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub(crate) use dialect::{Dialect, Kind, PerDialect};
+pub(crate) use insert::Insert;
 
 use std::num::NonZeroU32;
 
+use serde::Serialize;
+
 use crate::store::StoreError;
+use cells::cells_of;
 use held::{Held, in_time};
 
 /// Connections to a database.
@@ -194,6 +200,22 @@ impl DatabaseTransaction {
         parameters: &[String],
     ) -> Result<u64, StoreError> {
         each!(DatabaseTransaction, self, held => execute!(held, statement, parameters))
+    }
+
+    /// Inserts rows, or what else the statement says of those that are there.
+    pub(crate) async fn insert(
+        &mut self,
+        insert: &'static Insert,
+        rows: &[impl Serialize],
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = rows
+            .iter()
+            .map(|row| cells_of(&insert.columns, row))
+            .collect::<Result<Vec<_>, _>>()?;
+        each!(DatabaseTransaction, self, held => held.insert(insert, rows).await)
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {

@@ -80,7 +80,7 @@ pub struct Claimed {
 }
 
 /// Records as they are stored.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// Customers.
     pub customers: Vec<CustomerRow>,
@@ -93,7 +93,7 @@ pub struct Loaded {
 }
 
 /// All that a batch writes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct WriteSet {
     /// Customers, new or changed.
     pub customers: Vec<CustomerRow>,

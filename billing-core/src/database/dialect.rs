@@ -41,13 +41,25 @@ impl Dialect {
         }
     }
 
-    /// The texts of the JSON array in a parameter.
-    pub(crate) fn texts(self, parameter: usize) -> String {
+    /// Whether a column is one of the texts of the JSON array in a parameter.
+    pub(crate) fn among(self, column: &str, parameter: usize) -> String {
+        let texts = match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => format!("select jsonb_array_elements_text(${parameter}::jsonb)"),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => format!("select value from json_each(${parameter})"),
+        };
+        self.within(column, &texts)
+    }
+
+    /// Whether a column is one of what a query tells. Found by the column's index, whatever the
+    /// database believes of its tables' sizes.
+    pub(crate) fn within(self, column: &str, query: &str) -> String {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres => format!("(select jsonb_array_elements_text(${parameter}::jsonb))"),
+            Self::Postgres => format!("{column} = any(array({query}))"),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => format!("(select value from json_each(${parameter}))"),
+            Self::Sqlite => format!("{column} in ({query})"),
         }
     }
 

@@ -383,11 +383,12 @@ impl<'a> Books<'a> {
             .collect();
         let dirty = self.dirty.iter();
         writes.dirty = dirty
-            .filter_map(|(id, due_at)| {
+            .filter_map(|(id, since)| {
                 Some(DirtyRow {
                     queue_customer_id: id.clone(),
                     version: self.mirrors.get(id)?.updated_at,
-                    due_at: *due_at,
+                    dirty_since: *since,
+                    due_at: *since,
                 })
             })
             .collect();

@@ -7,7 +7,7 @@ use super::{
     BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError,
     UnverifiedRow,
 };
-use crate::database::{Database, Dialect, Kind, PerDialect};
+use crate::database::{Database, Dialect, Insert, Kind, PerDialect};
 use crate::id::CustomerId;
 use crate::store::StoreError;
 
@@ -38,7 +38,7 @@ const COLUMNS: [(&str, Kind); 5] = [
 
 struct Statements {
     read: String,
-    apply: String,
+    apply: Insert,
 }
 
 impl Statements {
@@ -57,23 +57,21 @@ impl Statements {
         };
         let table = "billing_subscription_mirror";
         let fields = list(&|name, kind| format!("'{name}', {}", sql.json(name, kind)));
-        let names = list(&|name, _| name.to_owned());
-        let values = list(&|name, kind| sql.field(name, kind));
         let rows = sql.array(&fields);
         Self {
             read: format!(
-                "select {rows} from {table} where queue_customer_id in {}",
-                sql.texts(1)
+                "select {rows} from {table} where {}",
+                sql.among("queue_customer_id", 1)
             ),
             // The guard makes it idempotent in any order: only a newer version changes a row (M2).
-            apply: format!(
-                "insert into {table} ({names}) select {values} from {items} where true
-                 on conflict (queue_customer_id) do update
+            apply: Insert::new(
+                table,
+                COLUMNS.to_vec(),
+                "on conflict (queue_customer_id) do update
                  set plan_tier = excluded.plan_tier, status = excluded.status,
                      current_period_end = excluded.current_period_end,
                      updated_at = excluded.updated_at
-                 where excluded.updated_at > {table}.updated_at",
-                items = sql.items(1),
+                 where excluded.updated_at > billing_subscription_mirror.updated_at",
             ),
         }
     }
@@ -114,6 +112,13 @@ impl SqlMirror {
     ) -> Result<Self, billing_migrations::MigrationError> {
         database.migrate(billing_migrations::Schema::Mirror).await?;
         Ok(Self { database })
+    }
+
+    async fn write(&self, rows: &[&MirrorRow]) -> Result<(), StoreError> {
+        let apply = &Statements::of(self.database.dialect()).apply;
+        let mut transaction = self.database.begin().await?;
+        transaction.insert(apply, rows).await?;
+        transaction.commit().await
     }
 
     /// Ends all connections.
@@ -163,10 +168,8 @@ impl MirrorSink for SqlMirror {
             }
         }
         let newest: Vec<&MirrorRow> = newest.into_values().collect();
-        let rows = serde_json::to_string(&newest).map_err(|_| SinkError::Refused)?;
-        let statement = &Statements::of(self.database.dialect()).apply;
-        match self.database.execute(statement, &[rows]).await {
-            Ok(_) => Ok(()),
+        match self.write(&newest).await {
+            Ok(()) => Ok(()),
             Err(StoreError::TableMissing) => Err(SinkError::TableMissing),
             Err(StoreError::Refused) => Err(SinkError::Refused),
             Err(_) => Err(SinkError::Unavailable),

@@ -101,7 +101,9 @@ pub struct DirtyRow {
     pub queue_customer_id: CustomerId,
     /// The version.
     pub version: MirrorTime,
-    /// When it was made. Not the version: that runs ahead of a clock that went back, and a row
+    /// Since when the mirror has not had it.
+    pub dirty_since: MirrorTime,
+    /// When it is to be sent. Not the version: that runs ahead of a clock that went back, and a row
     /// must not wait for it.
     pub due_at: MirrorTime,
 }

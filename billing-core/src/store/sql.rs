@@ -171,20 +171,6 @@ impl SqlTransaction {
     ) -> Result<Vec<T>, StoreError> {
         parse(self.transaction.fetch(statement, parameters).await?)
     }
-
-    async fn write<T: Serialize>(
-        &mut self,
-        statement: &'static str,
-        rows: &[T],
-    ) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.transaction
-            .execute(statement, &[json(rows)?])
-            .await
-            .map(drop)
-    }
 }
 
 impl Transaction for SqlTransaction {
@@ -252,27 +238,41 @@ impl Transaction for SqlTransaction {
     }
 
     async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
-        let statements = self.statements;
-        self.write(&statements.save_customers, &writes.customers)
+        let (statements, transaction) = (self.statements, &mut self.transaction);
+        transaction
+            .insert(&statements.save_customers, &writes.customers)
             .await?;
-        self.write(&statements.save_subscriptions, &writes.subscriptions)
+        transaction
+            .insert(&statements.save_subscriptions, &writes.subscriptions)
             .await?;
-        self.write(&statements.save_invoices, &writes.invoices)
+        transaction
+            .insert(&statements.save_invoices, &writes.invoices)
             .await?;
-        self.write(&statements.save_events, &writes.events).await?;
-        self.write(&statements.release, &writes.released).await?;
-        self.write(&statements.save_quarantine, &writes.quarantine)
+        transaction
+            .insert(&statements.save_events, &writes.events)
             .await?;
-        self.write(&statements.save_mirrors, &writes.mirrors)
+        if !writes.released.is_empty() {
+            let released = [json(&writes.released)?];
+            transaction.execute(&statements.release, &released).await?;
+        }
+        transaction
+            .insert(&statements.save_quarantine, &writes.quarantine)
             .await?;
-        self.write(&statements.mark_dirty, &writes.dirty).await?;
-        self.write(&statements.append, &writes.audit).await?;
+        transaction
+            .insert(&statements.save_mirrors, &writes.mirrors)
+            .await?;
+        transaction
+            .insert(&statements.mark_dirty, &writes.dirty)
+            .await?;
+        transaction
+            .insert(&statements.append, &writes.audit)
+            .await?;
         let Some(head) = &writes.head else {
             return Ok(());
         };
         let key_check = head.key_check.clone().unwrap_or_default();
         let parameters = [head.seq.to_string(), head.mac.clone(), key_check];
-        self.transaction
+        transaction
             .execute(&statements.move_head, &parameters)
             .await
             .map(drop)

@@ -1,6 +1,6 @@
-//! Statements over whole sets of rows, which go in and come out as one JSON array.
+//! Statements over whole sets of rows.
 
-use crate::database::{Dialect, Kind};
+use crate::database::{Dialect, Insert, Kind};
 
 /// A table, the columns of its key first.
 pub(super) struct Table {
@@ -32,24 +32,25 @@ impl Table {
         )
     }
 
-    /// Inserts the rows of the JSON array `$1`.
-    pub(super) fn insert(&self, dialect: Dialect) -> String {
-        let names = self.list(|name, _| name.to_owned());
-        let values = self.list(|name, kind| dialect.field(name, kind));
-        let (table, items) = (self.name, dialect.items(1));
-        // "where true" keeps SQLite's parser from taking a following "on" for a join's.
-        format!("insert into {table} ({names}) select {values} from {items} where true")
+    /// Inserts rows.
+    pub(super) fn insert(&self) -> Insert {
+        self.insert_or("")
     }
 
-    /// Inserts the rows of the JSON array `$1`, or updates those that are there.
-    pub(super) fn upsert(&self, dialect: Dialect) -> String {
+    /// Inserts rows, or does with one that is there what the `on conflict` clause says.
+    pub(super) fn insert_or(&self, conflict: &str) -> Insert {
+        Insert::new(self.name, self.all_columns().collect(), conflict)
+    }
+
+    /// Inserts rows, or updates those that are there.
+    pub(super) fn upsert(&self) -> Insert {
         let updates: Vec<String> = self
             .columns
             .iter()
             .map(|(name, _)| format!("{name} = excluded.{name}"))
             .collect();
         let key: Vec<&str> = self.key.iter().map(|(name, _)| *name).collect();
-        let (insert, key, updates) = (self.insert(dialect), key.join(", "), updates.join(", "));
-        format!("{insert} on conflict ({key}) do update set {updates}")
+        let (key, updates) = (key.join(", "), updates.join(", "));
+        self.insert_or(&format!("on conflict ({key}) do update set {updates}"))
     }
 }

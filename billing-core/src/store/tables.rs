@@ -129,3 +129,13 @@ pub(super) const CHAIN: Table = Table {
     key: &[("seq", Integer)],
     columns: &[("mac", Text), ("key_check", Text)],
 };
+
+pub(super) const OUTBOX: Table = Table {
+    name: "mirror_outbox",
+    key: &[("queue_customer_id", Text)],
+    columns: &[
+        ("version", Instant),
+        ("dirty_since", Instant),
+        ("due_at", Instant),
+    ],
+};

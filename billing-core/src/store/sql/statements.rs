@@ -1,6 +1,6 @@
 //! The statements of the store, built once for each kind of database.
 
-use crate::database::{Dialect, Kind, PerDialect};
+use crate::database::{Dialect, Insert, Kind, PerDialect};
 use crate::store::tables;
 
 /// All statements.
@@ -12,15 +12,15 @@ pub(super) struct Statements {
     pub(super) load_subscriptions: String,
     pub(super) load_invoices: String,
     pub(super) load_mirrors: String,
-    pub(super) save_customers: String,
-    pub(super) save_subscriptions: String,
-    pub(super) save_invoices: String,
-    pub(super) save_events: String,
-    pub(super) save_quarantine: String,
-    pub(super) save_mirrors: String,
+    pub(super) save_customers: Insert,
+    pub(super) save_subscriptions: Insert,
+    pub(super) save_invoices: Insert,
+    pub(super) save_events: Insert,
+    pub(super) save_quarantine: Insert,
+    pub(super) save_mirrors: Insert,
     pub(super) release: String,
-    pub(super) mark_dirty: String,
-    pub(super) append: String,
+    pub(super) mark_dirty: Insert,
+    pub(super) append: Insert,
     pub(super) move_head: String,
     pub(super) audit_page: String,
     pub(super) doubts: String,
@@ -40,51 +40,46 @@ impl Statements {
     }
 
     fn build(sql: Dialect) -> Self {
-        let of_accounts = format!("stripe_customer_id in {}", sql.texts(1));
+        let of_accounts = sql.among("stripe_customer_id", 1);
         let read_head = tables::CHAIN.select(sql, "id = 1");
         Self {
             lock_head: format!("select cast(seq as text) from billing_chain where id = 1{}", sql.for_update()),
             read_head,
-            claim: tables::EVENT.select(sql, &format!("event_id in {}", sql.texts(1))),
+            claim: tables::EVENT.select(sql, &sql.among("event_id", 1)),
             load_customers: tables::CUSTOMER.select(
                 sql,
                 &format!(
-                    "stripe_customer_id in {accounts} or queue_customer_id in {customers}
-                     or queue_customer_id in (select queue_customer_id from billing_customer
-                                              where stripe_customer_id in {accounts})",
-                    accounts = sql.texts(1),
-                    customers = sql.texts(2),
+                    "{of_accounts} or {of_customers} or {of_their_customers}",
+                    of_customers = sql.among("queue_customer_id", 2),
+                    of_their_customers = sql.within(
+                        "queue_customer_id",
+                        &format!("select queue_customer_id from billing_customer where {of_accounts}"),
+                    ),
                 ),
             ),
             load_subscriptions: tables::SUBSCRIPTION.select(sql, &of_accounts),
             load_invoices: tables::INVOICE.select(sql, &of_accounts),
             load_mirrors: tables::MIRROR_ROW
-                .select(sql, &format!("queue_customer_id in {}", sql.texts(1))),
-            save_customers: tables::CUSTOMER.upsert(sql),
-            save_subscriptions: tables::SUBSCRIPTION.upsert(sql),
-            save_invoices: tables::INVOICE.upsert(sql),
-            save_events: tables::EVENT.upsert(sql),
-            save_quarantine: tables::QUARANTINE.upsert(sql),
-            save_mirrors: tables::MIRROR_ROW.upsert(sql),
+                .select(sql, &sql.among("queue_customer_id", 1)),
+            save_customers: tables::CUSTOMER.upsert(),
+            save_subscriptions: tables::SUBSCRIPTION.upsert(),
+            save_invoices: tables::INVOICE.upsert(),
+            save_events: tables::EVENT.upsert(),
+            save_quarantine: tables::QUARANTINE.upsert(),
+            save_mirrors: tables::MIRROR_ROW.upsert(),
             // An event set aside for other facts than its first body's stays so: only its own
             // reason goes.
             release: format!(
-                "delete from billing_quarantine where reason <> 'facts_differ' and event_id in {}",
-                sql.texts(1)
+                "delete from billing_quarantine where reason <> 'facts_differ' and {}",
+                sql.among("event_id", 1)
             ),
-            mark_dirty: format!(
-                "insert into mirror_outbox (queue_customer_id, version, dirty_since, due_at)
-                 select {id}, {version}, {due_at}, {due_at} from {items} where true
-                 on conflict (queue_customer_id) do update
+            mark_dirty: tables::OUTBOX.insert_or(
+                "on conflict (queue_customer_id) do update
                  set version = excluded.version,
                      due_at = case when mirror_outbox.due_at < excluded.due_at
                                    then mirror_outbox.due_at else excluded.due_at end",
-                id = sql.field("queue_customer_id", Kind::Text),
-                version = sql.field("version", Kind::Instant),
-                due_at = sql.field("due_at", Kind::Instant),
-                items = sql.items(1),
             ),
-            append: tables::ACTION_LOG.insert(sql),
+            append: tables::ACTION_LOG.insert(),
             move_head: format!(
                 "update billing_chain set seq = {}, mac = $2, key_check = $3 where id = 1",
                 sql.parameter(1, Kind::Integer)
