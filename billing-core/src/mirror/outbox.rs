@@ -163,14 +163,17 @@ impl<O: Outbox, S: MirrorSink> FanOut<O, S> {
     }
 
     /// Sends all at once; rows that the mirror refuses together are sent one by one, so that a bad
-    /// one holds up no other.
+    /// one holds up no other. A mirror that goes away meanwhile is not asked for each of them.
     async fn send(&self, dirty: &[Dirty]) -> Vec<Result<(), SinkError>> {
         let rows: Vec<MirrorRow> = dirty.iter().map(|dirty| dirty.row.clone()).collect();
         match self.sink.apply(&rows).await {
             Err(SinkError::Refused) if rows.len() > 1 => {
-                let mut results = Vec::with_capacity(rows.len());
+                let mut results: Vec<Result<(), SinkError>> = Vec::with_capacity(rows.len());
                 for row in &rows {
-                    results.push(self.sink.apply(std::slice::from_ref(row)).await);
+                    results.push(match results.last() {
+                        Some(Err(gone)) if *gone != SinkError::Refused => Err(gone.clone()),
+                        _ => self.sink.apply(std::slice::from_ref(row)).await,
+                    });
                 }
                 results
             }

@@ -14,6 +14,7 @@ mod faults;
 mod kill;
 mod mirror;
 mod outage;
+mod poison;
 mod pool;
 mod probes;
 mod proxy;
