@@ -21,6 +21,7 @@ mod pool;
 mod probes;
 mod proxy;
 mod replicas;
+mod rolling;
 mod support;
 mod switch;
 mod webhook;
