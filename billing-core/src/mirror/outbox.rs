@@ -22,7 +22,7 @@ const PASS_ROWS: u32 = 500;
 /// The first wait after a failure; doubled for every further one.
 const FIRST_BACK_OFF: SignedDuration = SignedDuration::from_secs(1);
 /// The longest wait.
-const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_secs(60);
 
 /// An entry of the outbox: the row to send, and how often that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
