@@ -15,6 +15,7 @@ mod faults;
 mod kill;
 mod load;
 mod mirror;
+mod mirror_outage;
 mod outage;
 mod poison;
 mod pool;

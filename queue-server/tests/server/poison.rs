@@ -59,17 +59,17 @@ async fn deliver_together(
         });
     };
     // This one waits for the lock, alone; the others wait for this one.
-    let begun = metric(server, "billing_batch_size_count").await;
-    let first = format!("evt_first_{begun}");
+    let begun = server.metric("billing_batch_size_count").await;
+    let first = format!("evt_first_{}", begun.unwrap_or_default());
     send(customer_created(&first, "cus_first", "user-first"));
     eventually("the first one is begun", async || {
-        metric(server, "billing_batch_size_count").await > begun
+        server.metric("billing_batch_size_count").await > begun
     })
     .await;
-    let together = events.len();
+    let together = events.len() as f64;
     events.into_iter().for_each(&mut send);
     eventually("the others wait", async || {
-        metric(server, "billing_queue_depth").await == together
+        server.metric("billing_queue_depth").await == Some(together)
     })
     .await;
     sqlx::raw_sql("rollback")
@@ -80,13 +80,6 @@ async fn deliver_together(
     let first = said.remove(&first).unwrap();
     assert!(["applied", "stale"].contains(&first.as_str()), "{first}");
     said
-}
-
-/// A number that the server tells.
-async fn metric(server: &Server, name: &str) -> usize {
-    let metrics = server.get("/metrics").await.text().await.unwrap();
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-    line.map_or(0, |number| number.trim().parse().unwrap())
 }
 
 /// Damages a customer's subscription by hand; says how to mend it.
