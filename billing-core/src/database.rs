@@ -228,23 +228,35 @@ impl DatabaseTransaction {
 pub(crate) fn classify(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(database) => {
-            use sqlx::error::ErrorKind as Kind;
             let code = database.code().unwrap_or_default();
-            // 42P01 is PostgreSQL's undefined_table; SQLite has only words for it.
-            let table_missing = code == "42P01" || database.message().starts_with("no such table");
-            // PostgreSQL's data exceptions: values that a column or a conversion does not take.
-            let is_data_exception = code.len() == 5 && code.starts_with("22");
-            match database.kind() {
-                _ if table_missing => StoreError::TableMissing,
-                _ if is_data_exception => StoreError::Refused,
-                Kind::UniqueViolation
-                | Kind::ForeignKeyViolation
-                | Kind::NotNullViolation
-                | Kind::CheckViolation => StoreError::Refused,
-                _ => StoreError::Unavailable,
+            // SQLite has but one code for all that is wrong with a statement.
+            let says = |text| database.message().starts_with(text);
+            if code == "42P01" || says("no such table") {
+                StoreError::TableMissing
+            } else if says("malformed JSON") {
+                StoreError::Corrupt
+            } else if is_refusal(&code) {
+                StoreError::Refused
+            } else {
+                StoreError::Unavailable
             }
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => StoreError::Corrupt,
         _ => StoreError::Unavailable,
+    }
+}
+
+/// Whether the database says that it does not take these values, whoever sends them when.
+fn is_refusal(code: &str) -> bool {
+    // PostgreSQL's classes, of five characters: data exceptions, constraints, views' checks, program
+    // limits, what a trigger raises.
+    const CLASSES: [&str; 5] = ["22", "23", "44", "54", "P0"];
+    // SQLite's numbers, without their extensions: too big, constraints (a trigger's too), mismatch.
+    const NUMBERS: [u32; 3] = [18, 19, 20];
+    match code.len() {
+        5 => CLASSES.iter().any(|class| code.starts_with(class)),
+        _ => code
+            .parse::<u32>()
+            .is_ok_and(|code| NUMBERS.contains(&(code & 0xff))),
     }
 }

@@ -15,6 +15,8 @@ mod stamp;
 #[cfg(feature = "_store")]
 pub use coalescing::{BatchReader, Coalescing};
 #[cfg(feature = "_store")]
+pub(crate) use outbox::LONGEST_BACK_OFF;
+#[cfg(feature = "_store")]
 pub use outbox::{Dirty, FanOut, Outbox, OutboxDepth, Pass, Retry, Sent};
 #[cfg(feature = "_store")]
 pub use sql::{CreateError, SqlMirror};

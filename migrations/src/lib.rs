@@ -25,13 +25,35 @@ pub enum Schema {
     Mirror,
 }
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Schema {
+    /// The table that says which migrations were applied.
+    fn migrations_table(self) -> &'static str {
+        match self {
+            Self::Queue => "_billing_queue_migrations",
+            Self::Mirror => "_billing_mirror_migrations",
+        }
+    }
+}
+
 /// Why migrations did not run, or what they left is not what they should have.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The lock file beside the database can't be used.
     #[error("the lock file beside the database can't be used: {0}")]
     Lock(#[source] std::io::Error),
-    /// A migration failed, or the database was migrated by a newer version of this crate.
+    /// A migration was begun, of this version or a later one, and not finished: nobody knows what
+    /// is there.
+    #[error(
+        "migration {version} was begun and not finished: mend what it left, then delete its row from {table}"
+    )]
+    Unfinished {
+        /// The migration's number.
+        version: i64,
+        /// The table that says so.
+        table: &'static str,
+    },
+    /// A migration failed, or one that was applied is not the one of that number here.
     #[error("a migration failed: {0}")]
     Migrate(#[source] sqlx::migrate::MigrateError),
     /// A table lacks something that its migration makes.
@@ -45,4 +67,17 @@ pub enum MigrationError {
     /// The database can't be reached.
     #[error("the database can't be reached: {0}")]
     Database(#[source] sqlx::Error),
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl MigrationError {
+    fn of(error: sqlx::migrate::MigrateError, schema: Schema) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Dirty(version) => Self::Unfinished {
+                version,
+                table: schema.migrations_table(),
+            },
+            error => Self::Migrate(error),
+        }
+    }
 }

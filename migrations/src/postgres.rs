@@ -26,24 +26,23 @@ impl<'a> Postgres<'a> {
         }
     }
 
-    /// Brings the tables up to date, and verifies them. Any number of processes may call it at
+    /// Brings the tables up to date, and verifies them. What a later version has added is left
+    /// alone: it serves beside this one while servers are replaced one by one. Any number of processes may call it at
     /// once: they take turns by an advisory lock.
     ///
     /// # Errors
     /// [`MigrationError`]; the migrations before the failed one stay.
     pub async fn migrate(&self) -> Result<(), MigrationError> {
-        let migrator = script::migrator(self.schema, self.scripts());
-        migrator
-            .run(self.pool)
-            .await
-            .map_err(MigrationError::Migrate)?;
+        let migrator = script::migrator_up(self.schema, self.scripts());
+        let migrated = migrator.run(self.pool).await;
+        migrated.map_err(|error| MigrationError::of(error, self.schema))?;
         self.verify().await
     }
 
     /// Takes away everything after a version: 0 for all of it. Deletes the data in it.
     ///
     /// # Errors
-    /// [`MigrationError`].
+    /// [`MigrationError`], also when a later version has added to it: that version can take it away.
     pub async fn revert_to(&self, version: i64) -> Result<(), MigrationError> {
         let migrator = script::migrator(self.schema, self.scripts());
         migrator

@@ -66,10 +66,14 @@ pub(crate) fn migrator(schema: Schema, scripts: &'static [Script]) -> Migrator {
         })
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
-    migrator.dangerous_set_table_name(match schema {
-        Schema::Queue => "_billing_queue_migrations",
-        Schema::Mirror => "_billing_mirror_migrations",
-    });
+    migrator.dangerous_set_table_name(schema.migrations_table());
+    migrator
+}
+
+/// The same, to go up: it leaves alone what a later version has added.
+pub(crate) fn migrator_up(schema: Schema, scripts: &'static [Script]) -> Migrator {
+    let mut migrator = migrator(schema, scripts);
+    migrator.set_ignore_missing(true);
     migrator
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use billing_core::ledger::{Command, Ledger, Outcome};
 use billing_core::store::SqlStore;
-use jiff::Timestamp;
 use metrics::counter;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::Pulse;
+use crate::clock;
 
 /// How often it looks.
 const POLL: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ impl DeadlineWorker {
 
     /// Settles some that are due, and says whether there may be more to settle at once.
     async fn settle_due(&self) -> bool {
-        let now = Timestamp::now();
+        let now = clock::now();
         let due = match self.store.due_customers(now, AT_ONCE).await {
             Ok(due) => due,
             Err(error) => {

@@ -6,6 +6,7 @@ pub mod http;
 
 mod app;
 mod audit;
+mod clock;
 mod deadline;
 
 #[cfg(feature = "failpoints")]

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{Alive, App};
+use crate::clock;
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::deadline::DeadlineWorker;
 use crate::http;
@@ -191,9 +192,5 @@ impl StopSignal {
 
 /// A name that no other worker has, of this process or another.
 fn holder() -> String {
-    format!(
-        "{}-{}",
-        std::process::id(),
-        Timestamp::now().as_nanosecond()
-    )
+    format!("{}-{}", std::process::id(), clock::now().as_nanosecond())
 }

@@ -10,6 +10,7 @@ use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::Pulse;
+use crate::clock;
 
 /// How often it looks by itself: for rows put off, and for those of a process that died.
 const POLL: Duration = Duration::from_secs(1);
@@ -33,7 +34,7 @@ impl<O: Outbox, S: MirrorSink> MirrorWorker<O, S> {
             if self.billing_on {
                 self.drain(&mut failing).await;
             }
-            self.alerts.flush(Timestamp::now());
+            self.alerts.flush(clock::now());
             if stopping {
                 return;
             }
@@ -47,7 +48,7 @@ impl<O: Outbox, S: MirrorSink> MirrorWorker<O, S> {
 
     async fn drain(&self, failing: &mut bool) {
         loop {
-            let now = Timestamp::now();
+            let now = clock::now();
             let pass = match self.fan_out.pass(now).await {
                 Ok(pass) => pass,
                 Err(error) => {
@@ -95,7 +96,7 @@ impl<O: Outbox, S: MirrorSink> MirrorWorker<O, S> {
         let Ok(depth) = self.fan_out.outbox().depth().await else {
             return;
         };
-        let now = Timestamp::now();
+        let now = clock::now();
         if depth
             .oldest
             .is_some_and(|oldest| now.duration_since(oldest.timestamp()) > LAG_ALERT)

@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::Executor;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Executor, raw_sql};
 
 use super::classify;
 use crate::store::StoreError;
@@ -17,9 +17,12 @@ use crate::store::StoreError;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections unless told otherwise: one writes, one fans out, the others read.
 const MAX_CONNECTIONS: u32 = 8;
-/// What every connection is set to: no statement, and no wait for a lock, outlasts a caller.
+/// What every connection is set to: no statement, and no wait for a lock, outlasts a caller; and a
+/// commit is durable when it returns, whatever the database is set to.
 const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '4s';
-    set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC'";
+    set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC';
+    select set_config('synchronous_commit', 'on', false)
+        where current_setting('synchronous_commit') = 'off'";
 
 pub(super) async fn open(url: &str, at_most: Option<NonZeroU32>) -> Result<PgPool, StoreError> {
     let (pool, options) = prepare(url, at_most)?;
@@ -40,7 +43,7 @@ fn prepare(
         .max_connections(at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(SETTINGS).await.map(drop) })
+            Box::pin(async move { connection.execute(raw_sql(SETTINGS)).await.map(drop) })
         });
     Ok((pool, options))
 }

@@ -22,7 +22,7 @@ const PASS_ROWS: u32 = 500;
 /// The first wait after a failure; doubled for every further one.
 const FIRST_BACK_OFF: SignedDuration = SignedDuration::from_secs(1);
 /// The longest wait.
-const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_secs(60);
 
 /// An entry of the outbox: the row to send, and how often that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,14 +163,17 @@ impl<O: Outbox, S: MirrorSink> FanOut<O, S> {
     }
 
     /// Sends all at once; rows that the mirror refuses together are sent one by one, so that a bad
-    /// one holds up no other.
+    /// one holds up no other. A mirror that goes away meanwhile is not asked for each of them.
     async fn send(&self, dirty: &[Dirty]) -> Vec<Result<(), SinkError>> {
         let rows: Vec<MirrorRow> = dirty.iter().map(|dirty| dirty.row.clone()).collect();
         match self.sink.apply(&rows).await {
             Err(SinkError::Refused) if rows.len() > 1 => {
-                let mut results = Vec::with_capacity(rows.len());
+                let mut results: Vec<Result<(), SinkError>> = Vec::with_capacity(rows.len());
                 for row in &rows {
-                    results.push(self.sink.apply(std::slice::from_ref(row)).await);
+                    results.push(match results.last() {
+                        Some(Err(gone)) if *gone != SinkError::Refused => Err(gone.clone()),
+                        _ => self.sink.apply(std::slice::from_ref(row)).await,
+                    });
                 }
                 results
             }

@@ -152,6 +152,18 @@ impl Cluster {
         });
     }
 
+    /// Starts it if it has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again_if_it_died(&mut self) {
+        if self.pid_file().is_empty() {
+            eprintln!("PostgreSQL has ended, and is started again");
+            self.keeper = None;
+            self.start_again();
+        }
+    }
+
     /// The URL of its first database.
     #[must_use]
     pub fn url(&self) -> String {

@@ -7,12 +7,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use billing_core::id::CustomerId;
 use billing_core::ledger::Command;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::problem::Problem;
 use super::webhook::commit;
 use crate::app::App;
+use crate::clock;
 
 /// The answer to a registration.
 #[derive(Serialize)]
@@ -29,12 +29,7 @@ pub(crate) async fn register(
 ) -> Result<Json<Registered>, Problem> {
     let Path(id) = id.map_err(|_| Problem::CustomerIdInvalid)?;
     let id = CustomerId::chosen(id).map_err(|_| Problem::CustomerIdInvalid)?;
-    let outcome = commit(
-        &app,
-        Command::RegisterCustomer(id.clone()),
-        Timestamp::now(),
-    )
-    .await?;
+    let outcome = commit(&app, Command::RegisterCustomer(id.clone()), clock::now()).await?;
     tracing::info!(queue_customer_id = %id, outcome = outcome.as_str(), "customer registered");
     Ok(Json(Registered {
         queue_customer_id: id.to_string(),

@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use billing_core::mirror::Outbox;
-use jiff::Timestamp;
 use metrics::gauge;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::clock;
 
 /// How long a probe waits for the database.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ async fn measure(app: &App) {
     if let Ok(depth) = app.store.depth().await {
         let lag = depth
             .oldest
-            .map(|oldest| Timestamp::now().duration_since(oldest.timestamp()));
+            .map(|oldest| clock::now().duration_since(oldest.timestamp()));
         gauge!("billing_mirror_waiting").set(depth.waiting as f64);
         gauge!("billing_mirror_lag_seconds").set(lag.map_or(0.0, |lag| lag.as_secs_f64().max(0.0)));
     }

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::problem::Problem;
 use crate::app::App;
+use crate::clock;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,7 +44,7 @@ pub(crate) async fn receive(
         .try_acquire()
         .map_err(|_| Problem::TooManyDeliveries)?;
     let delivery = read(request).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let payload = signature::verify(delivery, &app.signing_keys, now).map_err(|error| {
         counter!("billing_verify_failures_total", "reason" => error.code()).increment(1);
         app.alerts.raise(Alert::SignatureFailed, now);

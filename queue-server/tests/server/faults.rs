@@ -9,11 +9,9 @@ use reqwest::StatusCode;
 use test_database::Engine;
 
 use crate::kill::{deliver_all, events, stored_events};
+use crate::load::IN_TIME;
 use crate::proxy::{Cut, Proxy};
 use crate::support::{Installation, customer_created, eventually};
-
-/// What Stripe's patience asks for.
-const IN_TIME: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_lock_that_somebody_holds_is_a_503_in_time_and_then_it_goes_on() {

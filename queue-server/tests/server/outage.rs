@@ -1,25 +1,18 @@
 //! The whole of PostgreSQL stops, freezes, and comes back: ours answers in time and goes on by
 //! itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use serde_json::Value;
 use test_database::{Cluster, Engine, TestDatabase};
-use tokio::task::JoinHandle;
 
-use crate::kill::{deliver_all, events, stored_events};
+use crate::kill::events;
+use crate::load::{IN_TIME, Load, assert_alive, assert_nothing_lost};
 use crate::proxy::Proxy;
-use crate::support::{Installation, Server, eventually, sign};
-
-/// What Stripe's patience asks for.
-const IN_TIME: Duration = Duration::from_secs(10);
+use crate::support::{Installation, eventually};
 
 /// Whether there is anything to run, and on the store that this run of the tests is about.
-fn has_cluster() -> bool {
+pub(crate) fn has_cluster() -> bool {
     let reason = match (Engine::chosen(), Cluster::is_at_hand()) {
         (Engine::Sqlite, _) => "SQLite has no server to stop",
         (Engine::Postgres, false) => "TEST_POSTGRES_BIN is not set; cargo xtask test sets it",
@@ -27,113 +20,6 @@ fn has_cluster() -> bool {
     };
     eprintln!("SKIPPED: {reason}");
     false
-}
-
-/// Senders that go round the same events until they are told to stop.
-struct Load {
-    stop: Arc<AtomicBool>,
-    senders: Vec<JoinHandle<Sent>>,
-}
-
-/// What came back.
-#[derive(Default)]
-struct Sent {
-    acknowledged: BTreeSet<String>,
-    statuses: BTreeMap<u16, usize>,
-    slowest: Duration,
-}
-
-impl Load {
-    fn start(server: &Server, events: &[Value]) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let senders = (0..16).map(|sender| {
-            let share: Vec<Value> = events.iter().skip(sender).step_by(16).cloned().collect();
-            let (client, url) = (server.client.clone(), server.url("/api/v1/billing/webhook"));
-            let stop = Arc::clone(&stop);
-            tokio::spawn(async move {
-                let mut sent = Sent::default();
-                for event in share.iter().cycle() {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let body = event.to_string();
-                    let header = sign(body.as_bytes(), jiff::Timestamp::now());
-                    let request = client.post(&url).header("stripe-signature", header);
-                    let began = Instant::now();
-                    let status = request.body(body).send().await.unwrap().status();
-                    sent.slowest = sent.slowest.max(began.elapsed());
-                    *sent.statuses.entry(status.as_u16()).or_default() += 1;
-                    if status == StatusCode::OK {
-                        let id = event["id"].as_str().unwrap();
-                        sent.acknowledged.insert(id.to_owned());
-                    }
-                }
-                sent
-            })
-        });
-        let senders = senders.collect();
-        Self { stop, senders }
-    }
-
-    /// What all of them sent. Each answer was 200 or 503, and in time.
-    async fn end(self) -> Sent {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut all = Sent::default();
-        for sender in self.senders {
-            let sent = sender.await.unwrap();
-            all.acknowledged.extend(sent.acknowledged);
-            all.slowest = all.slowest.max(sent.slowest);
-            for (status, count) in sent.statuses {
-                *all.statuses.entry(status).or_default() += count;
-            }
-        }
-        let told = all
-            .statuses
-            .keys()
-            .all(|status| matches!(status, 200 | 503));
-        assert!(told, "{:?}", all.statuses);
-        assert!(all.slowest < IN_TIME, "{:?}", all.slowest);
-        all
-    }
-}
-
-/// It lives, and says so at once.
-async fn assert_alive(server: &Server) {
-    let began = Instant::now();
-    assert_eq!(server.get("/healthz").await.status(), StatusCode::OK);
-    assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        began.elapsed()
-    );
-}
-
-async fn assert_nothing_lost(
-    installation: &Installation,
-    server: &Server,
-    events: &[Value],
-    sent: &Sent,
-) {
-    eventually("it takes all without a restart", async || {
-        deliver_all(server, events).await.len() == events.len()
-    })
-    .await;
-    let stored = stored_events(installation).await;
-    let lost = sent.acknowledged.difference(&stored).count();
-    eprintln!(
-        "answers {:?}, the slowest after {:?}; {} events acknowledged, {lost} lost",
-        sent.statuses,
-        sent.slowest,
-        sent.acknowledged.len()
-    );
-    assert_eq!(lost, 0);
-    installation.assert_one_effect_each().await;
-    let right = "select count(*) from billing_subscription_mirror
-        where status = 'active' and plan_tier = 'pro' and queue_customer_id like 'user-%'";
-    eventually("the mirror is right", async || {
-        usize::try_from(installation.count(right).await) == Ok(events.len() / 2)
-    })
-    .await;
 }
 
 /// More than one thread: to start and to stop a server blocks one.
@@ -144,6 +30,9 @@ async fn a_postgresql_that_is_stopped_at_once_under_load_loses_nothing_that_was_
     }
     let mut cluster = Cluster::start();
     let installation = Installation::on(TestDatabase::at(cluster.url()));
+    // Somebody wanted it quick.
+    let early = "alter role postgres set synchronous_commit = off";
+    installation.meddle(early).await.unwrap();
     let server = installation.serve().await;
     let events = events();
     let load = Load::start(&server, &events);

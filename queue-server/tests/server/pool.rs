@@ -9,10 +9,9 @@ use test_database::Engine;
 use tokio::task::JoinSet;
 
 use crate::kill::{events, stored_events};
+use crate::load::IN_TIME;
 use crate::support::{Installation, eventually, sign};
 
-/// What Stripe's patience asks for.
-const IN_TIME: Duration = Duration::from_secs(10);
 /// Less than what PostgreSQL gives a forgotten transaction.
 const AT_ONCE: Duration = Duration::from_secs(5);
 

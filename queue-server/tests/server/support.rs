@@ -204,6 +204,14 @@ impl Server {
         self.client.get(self.url(path)).send().await.unwrap()
     }
 
+    /// A metric without labels; none that is not told, and NaN equals nothing.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = self.get("/metrics").await.text().await.unwrap();
+        let values = metrics.lines().filter_map(|line| line.strip_prefix(name));
+        let mut values = values.filter_map(|value| value.strip_prefix(' ')?.parse().ok());
+        values.next()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }

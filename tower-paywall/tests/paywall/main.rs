@@ -10,5 +10,7 @@ mod identity;
 mod observed;
 mod open;
 mod path;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 mod ready;
 mod told;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{SqlStore, json, only, parse};
 use crate::mirror::{
-    Dirty, MirrorRow, MirrorTime, Outbox, OutboxDepth, Retry, Sent, UnverifiedRow,
+    Dirty, LONGEST_BACK_OFF, MirrorRow, MirrorTime, Outbox, OutboxDepth, Retry, Sent, UnverifiedRow,
 };
 use crate::store::StoreError;
 
@@ -24,11 +24,13 @@ impl Outbox for SqlStore {
         until: MirrorTime,
     ) -> Result<Vec<Dirty>, StoreError> {
         let statements = self.statements();
+        let latest = MirrorTime::from_timestamp(now.timestamp() + LONGEST_BACK_OFF);
         let parameters = [
             holder.to_owned(),
             until.to_string(),
             now.to_string(),
             limit.to_string(),
+            latest.to_string(),
         ];
         if self
             .database

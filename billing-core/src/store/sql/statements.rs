@@ -103,12 +103,16 @@ impl Statements {
                 sql.parameter(1, Kind::Seconds),
                 sql.parameter(2, Kind::Integer),
             ),
+            // What is put off, or leased, for longer than anybody does, was so by a clock that has
+            // gone back since: it does not wait until that time comes again.
             lease: format!(
                 "update mirror_outbox set lease_holder = $1, lease_until = {until}
                  where queue_customer_id in (
                      select queue_customer_id from mirror_outbox
-                     where due_at <= {now} and (lease_until is null or lease_until <= {now})
+                     where (due_at <= {now} or due_at > {latest})
+                       and (lease_until is null or lease_until <= {now} or lease_until > {until})
                      order by due_at limit {limit}{skip_locked})",
+                latest = sql.parameter(5, Kind::Instant),
                 until = sql.parameter(2, Kind::Instant),
                 now = sql.parameter(3, Kind::Instant),
                 limit = sql.parameter(4, Kind::Integer),
