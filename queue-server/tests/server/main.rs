@@ -8,6 +8,7 @@
 
 mod audit;
 mod config;
+mod connections;
 mod customers;
 mod deadline;
 mod faults;
@@ -17,6 +18,7 @@ mod outage;
 mod pool;
 mod probes;
 mod proxy;
+mod raw;
 mod replicas;
 mod support;
 mod switch;
