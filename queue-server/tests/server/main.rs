@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod bad_input;
 mod config;
 mod connections;
 mod customers;
