@@ -17,6 +17,7 @@ mod kill;
 mod mirror;
 mod outage;
 mod pool;
+mod privacy;
 mod probes;
 mod proxy;
 mod raw;
