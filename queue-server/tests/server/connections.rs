@@ -152,6 +152,22 @@ async fn bodies_and_heads_without_end_are_refused_and_take_little_memory() {
     let begun = String::from_utf8(BEGUN.to_vec()).unwrap();
     let head = format!("{begun}stripe-signature: {header}\r\ntransfer-encoding: chunked\r\n\r\n");
     let chunk = [b"10000\r\n".as_slice(), &[b' '; 65_536], b"\r\n"].concat();
+    // Bodies in chunks of a byte: what goes with each chunk adds up to more than they do.
+    let crumbs = b"1\r\n \r\n".repeat(10_000);
+    let answers = join_all((0..8).map(async |_| {
+        let mut connection = Raw::connect(&server).await;
+        connection.send(head.as_bytes()).await.unwrap();
+        let answer = connection.send_without_end(&crumbs).await.unwrap();
+        answer.status
+    }));
+    let refused = answers.await;
+    assert!(
+        refused.iter().all(|status| [408, 413].contains(status)),
+        "{refused:?}"
+    );
+    let grown = peak_kilobytes(&server).unwrap() - before;
+    eprintln!("8 bodies in crumbs: {grown} kB more at the peak");
+    assert!(grown < 28 * 1024, "{grown} kB");
     // Ten times as many as one after the other, so that what is kept of any adds up.
     for _ in 0..10 {
         let bodies = join_all((0..20).map(async |_| {
