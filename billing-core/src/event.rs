@@ -110,7 +110,11 @@ impl Event {
             Some(Node::Bool(livemode)) => Some(*livemode),
             _ => None,
         };
-        let account = text(node, "account").map(str::to_owned);
+        // One that is no text is still another account than any that is configured.
+        let account = node.field("account").map(|account| match account {
+            Node::Text(account) => account.clone(),
+            _ => String::new(),
+        });
         if text(node, "object") == Some(THIN_EVENT) {
             let facts = Facts::thin(node.field("related_object"));
             return Some(Self {

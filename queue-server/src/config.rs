@@ -10,6 +10,7 @@ pub use environment::{BadValue, ConfigErrors, Environment};
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use billing_core::audit::AuditKey;
 use billing_core::catalogue::{Catalogue, Tier};
@@ -21,6 +22,10 @@ use crate::http::InternalTokens;
 
 const DEFAULT_DATABASE_URL: &str = "sqlite://queue.db";
 const DEFAULT_PORT: u16 = 8080;
+/// More than any proxy in front needs, less than the files that a process may have open.
+const DEFAULT_CONNECTIONS: usize = 2048;
+/// Longer than the 60 seconds for which proxies commonly keep theirs.
+const DEFAULT_IDLE_SECONDS: u64 = 75;
 const DATABASE_REMEDY: &str =
     "set it to sqlite://PATH, such as sqlite://queue.db, or to postgres://USER@HOST/NAME";
 
@@ -30,6 +35,8 @@ pub struct ServeConfig {
     pub host: IpAddr,
     /// The port to listen on; 0: any.
     pub port: u16,
+    /// What clients may hold.
+    pub connections: ConnectionBounds,
     /// The databases.
     pub database: DatabaseConfig,
     /// The secrets that Stripe signs with.
@@ -42,6 +49,15 @@ pub struct ServeConfig {
     pub policy: Policy,
     /// Whether billing is on (K1).
     pub billing_on: bool,
+}
+
+/// Bounds of the connections of clients.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionBounds {
+    /// How many may be open.
+    pub max: usize,
+    /// How long one may be open without a request.
+    pub idle: Duration,
 }
 
 /// Which databases.
@@ -93,6 +109,7 @@ impl ServeConfig {
         let port = env.optional("PORT", "set it to a port number, 0 to 65535", |text| {
             text.parse().ok()
         });
+        let connections = ConnectionBounds::take(&mut env);
         let signing_keys = env.required(
             "STRIPE_WEBHOOK_SECRET",
             "set it to the endpoint's signing secret, whsec_… (several with commas between)",
@@ -131,6 +148,7 @@ impl ServeConfig {
         Ok(Self {
             host: host.unwrap_or(IpAddr::from([0, 0, 0, 0])),
             port: port.unwrap_or(DEFAULT_PORT),
+            connections,
             database,
             signing_keys: signing_keys
                 .with_tolerance_seconds(tolerance.unwrap_or(DEFAULT_TOLERANCE_SECONDS)),
@@ -139,6 +157,24 @@ impl ServeConfig {
             policy,
             billing_on,
         })
+    }
+}
+
+impl ConnectionBounds {
+    fn take(env: &mut Environment) -> Self {
+        let max = env.optional(
+            "HTTP_MAX_CONNECTIONS",
+            "set it to 1 to 65536 connections",
+            |text| text.parse().ok().filter(|max| (1..=65_536).contains(max)),
+        );
+        let idle_seconds =
+            env.optional("HTTP_IDLE_SECONDS", "set it to 1 to 3600 seconds", |text| {
+                text.parse().ok().filter(|idle| (1..=3600).contains(idle))
+            });
+        Self {
+            max: max.unwrap_or(DEFAULT_CONNECTIONS),
+            idle: Duration::from_secs(idle_seconds.unwrap_or(DEFAULT_IDLE_SECONDS)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Running the server: start, serve, stop.
 
+mod connections;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{Alive, App};
 use crate::clock;
-use crate::config::{DatabaseConfig, ServeConfig};
+use crate::config::{ConnectionBounds, DatabaseConfig, ServeConfig};
 use crate::deadline::DeadlineWorker;
 use crate::http;
 use crate::telemetry::{self, BatchMetrics};
@@ -107,8 +109,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         deliveries: Semaphore::new(MAX_DELIVERIES),
     });
     let address = SocketAddr::new(config.host, config.port);
-    let listener = TcpListener::bind(address)
-        .await
+    let listener = connections::listen(address)
         .with_context(|| format!("can't listen on {address}: check HOST and PORT"))?;
     let address = listener.local_addr()?;
     if !config.billing_on {
@@ -121,7 +122,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let deadline_task = tokio::spawn(deadlines.run(stop_deadlines.clone(), deadline_pulse));
     let stop_mirror = CancellationToken::new();
     let mirror_task = tokio::spawn(worker.run(stop_mirror.clone(), mirror_pulse));
-    serve_http(listener, app, stop_signal).await?;
+    serve_http(listener, app, config.connections, stop_signal).await?;
     // Whoever was answered has been committed. The worker sends what it can of that, and then
     // the last handle of the ledger is gone.
     stop_deadlines.cancel();
@@ -142,20 +143,20 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
 async fn serve_http(
     listener: TcpListener,
     app: Arc<App>,
+    bounds: ConnectionBounds,
     mut stop_signal: StopSignal,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let server = axum::serve(listener, http::router(app))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
-    let mut server = tokio::spawn(server.into_future());
+    let server = connections::serve(listener, http::router(app), bounds, stop.clone());
+    let mut server = tokio::spawn(server);
     tokio::select! {
         result = stop_signal.received() => result?,
-        result = &mut server => return result?.context("the HTTP server failed"),
+        result = &mut server => return result.context("the HTTP server failed"),
     }
     tracing::info!("stopping: no new requests are taken");
     stop.cancel();
     match tokio::time::timeout(DRAIN, &mut server).await {
-        Ok(result) => result?.context("the HTTP server failed"),
+        Ok(result) => result.context("the HTTP server failed"),
         Err(_) => {
             tracing::warn!("some clients did not finish in time");
             server.abort();

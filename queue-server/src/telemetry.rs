@@ -70,6 +70,7 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         "billing_commit_seconds",
         "Seconds per transaction, from begin to commit"
     );
+    describe_gauge!("billing_connections", "Connections of clients");
     describe_gauge!(
         "billing_queue_depth",
         "Commands that wait for a transaction"

@@ -12,6 +12,7 @@
 mod cluster;
 #[cfg(unix)]
 mod disk;
+mod dump;
 mod server;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 pub use cluster::Cluster;
 #[cfg(unix)]
 pub use disk::SmallDisk;
+pub use dump::dump;
 pub use server::is_at_hand as postgres_is_at_hand;
 
 const STORE: &str = "BILLING_TEST_STORE";

@@ -16,6 +16,8 @@ async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
         .with("GRACE_PERIOD_DAYS", "0")
         .with("GRACE_FAILED_ATTEMPTS", "-1")
         .with("WEBHOOK_TOLERANCE_SECONDS", "0")
+        .with("HTTP_MAX_CONNECTIONS", "0")
+        .with("HTTP_IDLE_SECONDS", "leaked")
         .with("PAUSE_COLLECTION_CLOSES", "maybe-leaked")
         .with("STRIPE_LIVEMODE", "leaked")
         .with("STRIPE_ACCOUNT", "leaked")
@@ -36,6 +38,8 @@ async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
         "GRACE_PERIOD_DAYS",
         "GRACE_FAILED_ATTEMPTS",
         "WEBHOOK_TOLERANCE_SECONDS",
+        "HTTP_MAX_CONNECTIONS",
+        "HTTP_IDLE_SECONDS",
         "PAUSE_COLLECTION_CLOSES",
         "STRIPE_LIVEMODE",
         "STRIPE_ACCOUNT",

@@ -7,7 +7,9 @@
 )]
 
 mod audit;
+mod bad_input;
 mod config;
+mod connections;
 mod customers;
 mod deadline;
 mod disk;
@@ -19,8 +21,10 @@ mod mirror_outage;
 mod outage;
 mod poison;
 mod pool;
+mod privacy;
 mod probes;
 mod proxy;
+mod raw;
 mod replicas;
 mod rolling;
 mod support;

@@ -23,6 +23,7 @@ const WEBHOOK: &str = "/api/v1/billing/webhook";
 pub(crate) struct Installation {
     database: TestDatabase,
     environment: BTreeMap<&'static str, String>,
+    open_files: Option<u32>,
 }
 
 /// A server that runs.
@@ -52,6 +53,7 @@ impl Installation {
         Self {
             database,
             environment,
+            open_files: None,
         }
     }
 
@@ -65,12 +67,27 @@ impl Installation {
         self
     }
 
+    /// Where the program may have no more files open.
+    pub(crate) fn with_open_files(mut self, open_files: u32) -> Self {
+        self.open_files = Some(open_files);
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.database.path(name)
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_queue-server"));
+        let program = env!("CARGO_BIN_EXE_queue-server");
+        let mut command = match self.open_files {
+            None => Command::new(program),
+            Some(files) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, program]);
+                shell
+            }
+        };
         command
             .env_clear()
             .envs(&self.environment)
