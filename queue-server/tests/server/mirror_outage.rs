@@ -2,6 +2,7 @@
 //! order (M3).
 
 use billing_core::mirror::SqlMirror;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::AnyPool;
 use test_database::Cluster;
@@ -21,15 +22,19 @@ const RECORD: &str = "create table record
         for each row execute function record()";
 
 /// A subscription whose period ends later with every version, each a second after the one before.
-fn version(customer: i64, version: i64) -> Value {
+fn version(customer: i64, version: i64, midnight: i64) -> Value {
     let id = format!("evt_{customer}_{version}");
     let mut event = subscription_created(&id, &format!("cus_{customer}"), "active");
     let created = event["created"].as_i64().unwrap();
     event["type"] = json!("customer.subscription.updated");
     event["created"] = json!(created - 100 + version);
     event["data"]["object"]["items"]["data"][0]["current_period_end"] =
-        json!(created - created % 86_400 + 86_400 * (30 + version));
+        json!(period_end(version, midnight));
     event
+}
+
+fn period_end(version: i64, midnight: i64) -> i64 {
+    midnight + 86_400 * (30 + version)
 }
 
 async fn ask(host: &AnyPool, query: &'static str) -> i64 {
@@ -51,6 +56,8 @@ async fn a_mirror_whose_server_goes_down_is_told_of_and_catches_up_in_order() {
     let clock = installation.path("clock");
     let installation = installation.with("QUEUE_CLOCK_OFFSET", clock.to_str().unwrap());
     let server = installation.serve().await;
+    let now = Timestamp::now().as_second();
+    let midnight = now - now % 86_400;
     for customer in 0..CUSTOMERS {
         let created = customer_created(
             &format!("evt_{customer}"),
@@ -67,9 +74,17 @@ async fn a_mirror_whose_server_goes_down_is_told_of_and_catches_up_in_order() {
             _ => {}
         }
         for customer in 0..CUSTOMERS {
-            assert_eq!(server.outcome(&version(customer, number)).await, "applied");
+            assert_eq!(
+                server.outcome(&version(customer, number, midnight)).await,
+                "applied"
+            );
         }
     }
+    eventually("they are tried again", async || {
+        let tried = "select cast(coalesce(min(attempts), 0) as bigint) from mirror_outbox";
+        installation.count(tried).await >= 2
+    })
+    .await;
     eventually("it is told", async || {
         installation.log().contains("billing.mirror.unavailable")
     })
@@ -101,10 +116,11 @@ async fn a_mirror_whose_server_goes_down_is_told_of_and_catches_up_in_order() {
         0,
         "a version came after a later one"
     );
-    let newest = "select count(*) from billing_subscription_mirror
-        where extract(epoch from current_period_end)::bigint
-            = (select max(extract(epoch from current_period_end)::bigint) from billing_subscription_mirror)";
-    assert_eq!(ask(&host, newest).await, CUSTOMERS);
+    let newest = sqlx::query_scalar::<_, i64>(
+        "select count(*) from billing_subscription_mirror where current_period_end = to_timestamp($1)",
+    );
+    let newest = newest.bind(period_end(VERSIONS, midnight));
+    assert_eq!(newest.fetch_one(&host).await.unwrap(), CUSTOMERS);
     eprintln!(
         "{} versions of {CUSTOMERS} rows: {reached} reached the mirror, in order",
         CUSTOMERS * (VERSIONS + 1)
