@@ -33,6 +33,7 @@ const KEY_CHECK_DOMAIN: &[u8] = b"billing.audit.key-check.v1";
 #[derive(Clone)]
 pub struct AuditKey {
     id: String,
+    check_value: String,
     mac: Hmac<Sha256>,
 }
 
@@ -57,8 +58,10 @@ impl AuditKey {
             .chain_update(KEY_ID_DOMAIN)
             .chain_update(key)
             .finalize();
+        let check = mac.clone().chain_update(KEY_CHECK_DOMAIN).finalize();
         Ok(Self {
             id: hex::encode(&id[..8]),
+            check_value: hex::encode(&check.into_bytes()[..16]),
             mac,
         })
     }
@@ -71,8 +74,8 @@ impl AuditKey {
 
     /// What the head of the chain holds to tell this key from another (C4).
     #[must_use]
-    pub fn check_value(&self) -> String {
-        hex::encode(&self.mac_of(KEY_CHECK_DOMAIN)[..16])
+    pub fn check_value(&self) -> &str {
+        &self.check_value
     }
 
     /// Whether a chain with this head was written with this key, or is empty.
@@ -80,7 +83,7 @@ impl AuditKey {
     pub fn continues(&self, head: &Head) -> bool {
         head.key_check
             .as_ref()
-            .is_none_or(|check| *check == self.check_value())
+            .is_none_or(|check| *check == self.check_value)
     }
 
     pub(crate) fn mac_of(&self, bytes: &[u8]) -> [u8; MAC_BYTES] {
@@ -131,12 +134,29 @@ pub struct Row {
     pub event_id: Option<String>,
     /// See [`Draft::details`]: the JSON text that the pre-image holds.
     pub details: String,
-    /// The bytes that the MAC is over, in hexadecimal.
-    pub preimage: String,
+    /// The bytes that the MAC is over; in JSON, in hexadecimal.
+    #[serde(with = "hexadecimal")]
+    pub preimage: Vec<u8>,
     /// HMAC-SHA256 of the pre-image, in hexadecimal.
     pub mac: String,
     /// The id of the key.
     pub key_id: String,
+}
+
+mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() {
+            to.serialize_str(&hex::encode(bytes))
+        } else {
+            to.serialize_bytes(bytes)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
 }
 
 /// Where the chain ends.
@@ -180,8 +200,8 @@ impl Head {
         let head = Self {
             seq: entry.seq,
             mac: mac.clone(),
-            key_check: Some(key.check_value()),
+            key_check: Some(key.check_value().to_owned()),
         };
-        (head, entry.into_row(&preimage, mac))
+        (head, entry.into_row(preimage, mac))
     }
 }

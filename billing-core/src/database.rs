@@ -17,8 +17,12 @@ pub(crate) use dialect::{Dialect, Kind, PerDialect};
 pub(crate) use insert::Insert;
 
 use std::num::NonZeroU32;
+#[cfg(feature = "sqlite")]
+use std::sync::Arc;
 
 use serde::Serialize;
+#[cfg(feature = "sqlite")]
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::store::StoreError;
 use cells::cells_of;
@@ -29,8 +33,9 @@ use held::{Held, in_time};
 pub(crate) enum Database {
     #[cfg(feature = "postgres")]
     Postgres(sqlx::PgPool),
+    /// With whose turn it is to write: SQLite itself would have writers try again now and then.
     #[cfg(feature = "sqlite")]
-    Sqlite(sqlx::SqlitePool),
+    Sqlite(sqlx::SqlitePool, Arc<Mutex<()>>),
 }
 
 /// A transaction. Dropped without a commit, it leaves no trace.
@@ -39,7 +44,7 @@ pub(crate) enum DatabaseTransaction {
     #[cfg(feature = "postgres")]
     Postgres(Held<sqlx::Postgres>),
     #[cfg(feature = "sqlite")]
-    Sqlite(Held<sqlx::Sqlite>),
+    Sqlite(Held<sqlx::Sqlite>, OwnedMutexGuard<()>),
 }
 
 /// The same expression for every kind of database.
@@ -47,9 +52,9 @@ macro_rules! each {
     ($kind:ident, $value:expr, $name:ident => $body:expr) => {
         match $value {
             #[cfg(feature = "postgres")]
-            $kind::Postgres($name) => $body,
+            $kind::Postgres($name, ..) => $body,
             #[cfg(feature = "sqlite")]
-            $kind::Sqlite($name) => $body,
+            $kind::Sqlite($name, ..) => $body,
         }
     };
 }
@@ -91,7 +96,7 @@ impl Database {
             #[cfg(feature = "sqlite")]
             "sqlite" => sqlite::open(url, create_if_missing, at_most)
                 .await
-                .map(Self::Sqlite),
+                .map(Self::sqlite),
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 let _ = create_if_missing;
@@ -107,11 +112,16 @@ impl Database {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "sqlite")]
-            "sqlite" => sqlite::open_foreign(url, at_most).map(Self::Sqlite),
+            "sqlite" => sqlite::open_foreign(url, at_most).map(Self::sqlite),
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => postgres::open_foreign(url, at_most).map(Self::Postgres),
             _ => Err(StoreError::UnknownScheme),
         }
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn sqlite(pool: sqlx::SqlitePool) -> Self {
+        Self::Sqlite(pool, Arc::default())
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -119,7 +129,7 @@ impl Database {
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => Dialect::Postgres,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Sqlite(..) => Dialect::Sqlite,
         }
     }
 
@@ -134,17 +144,6 @@ impl Database {
         })
     }
 
-    pub(crate) async fn execute(
-        &self,
-        statement: &'static str,
-        parameters: &[String],
-    ) -> Result<u64, StoreError> {
-        each!(Database, self, pool => {
-            let mut held = Held::acquire(pool).await?;
-            execute!(held, statement, parameters)
-        })
-    }
-
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         Ok(match self {
             #[cfg(feature = "postgres")]
@@ -153,8 +152,9 @@ impl Database {
             }
             // The write lock at once: what is decided on must be what is there.
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => {
-                DatabaseTransaction::Sqlite(Held::begin(pool, "BEGIN IMMEDIATE").await?)
+            Self::Sqlite(pool, turn) => {
+                let turn = wait_for(turn).await?;
+                DatabaseTransaction::Sqlite(Held::begin(pool, "BEGIN IMMEDIATE").await?, turn)
             }
         })
     }
@@ -172,7 +172,7 @@ impl Database {
                     .await
             }
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => {
+            Self::Sqlite(pool, _) => {
                 billing_migrations::Sqlite::new(pool, schema)
                     .migrate()
                     .await
@@ -219,8 +219,24 @@ impl DatabaseTransaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        each!(DatabaseTransaction, self, held => held.commit().await)
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(held) => held.commit().await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(held, turn) => {
+                let result = held.commit().await;
+                drop(turn);
+                result
+            }
+        }
     }
+}
+
+#[cfg(feature = "sqlite")]
+async fn wait_for(turn: &Arc<Mutex<()>>) -> Result<OwnedMutexGuard<()>, StoreError> {
+    in_time(Arc::clone(turn).lock_owned())
+        .await
+        .map_err(|_| StoreError::Unavailable)
 }
 
 /// Tells what may pass from what will not. Anything unforeseen is taken as passing: a retry loses

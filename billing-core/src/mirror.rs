@@ -9,7 +9,7 @@ mod coalescing;
 #[cfg(feature = "_store")]
 mod outbox;
 #[cfg(feature = "_store")]
-mod sql;
+pub(crate) mod sql;
 mod stamp;
 
 #[cfg(feature = "_store")]

@@ -1,6 +1,6 @@
 //! The mirror worker: takes committed rows to the mirror, at once and for ever.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use billing_core::alert::{Alert, Alerts};
 use billing_core::ledger::Ledger;
@@ -29,10 +29,15 @@ impl<O: Outbox, S: MirrorSink> MirrorWorker<O, S> {
     /// Runs until stopped; what was committed before that is sent first, if the mirror takes it.
     pub(crate) async fn run(self, stop: CancellationToken, _pulse: Pulse) {
         let mut failing = false;
+        let mut lag_watched: Option<Instant> = None;
         loop {
             let stopping = stop.is_cancelled();
             if self.billing_on {
                 self.drain(&mut failing).await;
+                if lag_watched.is_none_or(|watched| watched.elapsed() >= POLL) {
+                    self.watch_lag().await;
+                    lag_watched = Some(Instant::now());
+                }
             }
             self.alerts.flush(clock::now());
             if stopping {
@@ -62,7 +67,6 @@ impl<O: Outbox, S: MirrorSink> MirrorWorker<O, S> {
                 break;
             }
         }
-        self.watch_lag().await;
     }
 
     fn tell(&self, pass: &Pass, failing: &mut bool, now: Timestamp) {

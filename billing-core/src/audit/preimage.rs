@@ -74,7 +74,7 @@ impl Entry {
         Reader(bytes).entry().ok_or(MalformedPreimage)
     }
 
-    pub(super) fn into_row(self, preimage: &[u8], mac: String) -> Row {
+    pub(super) fn into_row(self, preimage: Vec<u8>, mac: String) -> Row {
         Row {
             seq: self.seq,
             recorded_at: self.recorded_at.to_string(),
@@ -83,7 +83,7 @@ impl Entry {
             subject: self.subject,
             event_id: self.event_id,
             details: self.details,
-            preimage: hex::encode(preimage),
+            preimage,
             mac,
             key_id: self.key_id,
         }

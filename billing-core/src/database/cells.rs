@@ -18,6 +18,7 @@ pub(super) enum Cell {
     Text(String),
     Integer(i64),
     Bool(bool),
+    Bytes(Vec<u8>),
 }
 
 /// The cells of a row, one for each column.
@@ -219,6 +220,11 @@ impl Serializer for CellSerializer {
     type SerializeStruct = Impossible<Cell, NoRow>;
     type SerializeStructVariant = Impossible<Cell, NoRow>;
 
+    /// Bytes come as they are.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     fn serialize_bool(self, value: bool) -> Result<Cell, NoRow> {
         Ok(Cell::Bool(value))
     }
@@ -257,6 +263,10 @@ impl Serializer for CellSerializer {
 
     fn serialize_str(self, value: &str) -> Result<Cell, NoRow> {
         Ok(Cell::Text(value.to_owned()))
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<Cell, NoRow> {
+        Ok(Cell::Bytes(value.to_vec()))
     }
 
     fn serialize_none(self) -> Result<Cell, NoRow> {
@@ -298,7 +308,6 @@ impl Serializer for CellSerializer {
         serialize_f32(f32) -> Cell;
         serialize_f64(f64) -> Cell;
         serialize_char(char) -> Cell;
-        serialize_bytes(&[u8]) -> Cell;
         serialize_unit() -> Cell;
         serialize_unit_struct(&'static str) -> Cell;
         serialize_seq(Option<usize>) -> Self::SerializeSeq;

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Bool,
     /// An object or array; JSON text in SQLite.
     Json,
+    /// Bytes; in hexadecimal in JSON.
+    Bytes,
     /// An instant of Stripe's clock: `timestamptz`, seconds since 1970 in SQLite; seconds in JSON.
     Seconds,
     /// An instant of ours: `timestamptz`, text of fixed width in SQLite; that text in JSON.
@@ -92,12 +94,14 @@ impl Dialect {
                 Kind::Integer => format!("{text}::bigint"),
                 Kind::Bool => format!("{text}::boolean"),
                 Kind::Json => format!("{text}::jsonb"),
+                Kind::Bytes => format!("decode({text}, 'hex')"),
                 Kind::Seconds => format!("to_timestamp({text}::bigint)"),
                 Kind::Instant => format!("({text} || '+00')::timestamptz"),
             },
             #[cfg(feature = "sqlite")]
             Self::Sqlite => match kind {
                 Kind::Integer | Kind::Seconds => format!("cast({text} as integer)"),
+                Kind::Bytes => format!("unhex({text})"),
                 _ => text.to_owned(),
             },
         }
@@ -110,6 +114,7 @@ impl Dialect {
             Self::Postgres => match kind {
                 // Of an infinite instant, a text that is no number; a cast to one would be an error.
                 Kind::Seconds => format!("trunc(extract(epoch from {column}))"),
+                Kind::Bytes => format!("encode({column}, 'hex')"),
                 // An infinite instant has no such text, and must not pass for none.
                 Kind::Instant => format!(
                     "coalesce(to_char({column} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
@@ -121,6 +126,7 @@ impl Dialect {
             Self::Sqlite => match kind {
                 Kind::Bool => format!("json(iif({column}, 'true', 'false'))"),
                 Kind::Json => format!("json({column})"),
+                Kind::Bytes => format!("lower(hex({column}))"),
                 _ => column.to_owned(),
             },
         }
@@ -138,6 +144,27 @@ impl Dialect {
         }
     }
 
+    /// Deletes those rows of a table whose columns are together among what a query tells.
+    pub(crate) fn delete_among(self, table: &str, columns: &[&str], query: &str) -> String {
+        match self {
+            // As a join: a row of the query after the other, and not of the table.
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let equal: Vec<String> = columns
+                    .iter()
+                    .map(|column| format!("{table}.{column} = chosen.{column}"))
+                    .collect();
+                let (names, equal) = (columns.join(", "), equal.join(" and "));
+                format!("delete from {table} using ({query}) as chosen({names}) where {equal}")
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => {
+                let columns = columns.join(", ");
+                format!("delete from {table} where ({columns}) in ({query})")
+            }
+        }
+    }
+
     /// Holds a row for the rest of the transaction. SQLite's transactions hold everything.
     pub(crate) fn for_update(self) -> &'static str {
         match self {
@@ -148,13 +175,16 @@ impl Dialect {
         }
     }
 
-    /// The same, passing over rows that somebody else holds.
-    pub(crate) fn skip_locked(self) -> &'static str {
+    /// The same for the rows of one table, passing over those that somebody else holds.
+    pub(crate) fn skip_locked(self, table: &str) -> String {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres => " for update skip locked",
+            Self::Postgres => format!(" for update of {table} skip locked"),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => "",
+            Self::Sqlite => {
+                let _ = table;
+                String::new()
+            }
         }
     }
 }

@@ -68,11 +68,12 @@ fn postgres_statement(head: &str, columns: &[(&'static str, Kind)], conflict: &s
             Kind::Text | Kind::Json | Kind::Instant => "text",
             Kind::Integer | Kind::Seconds => "bigint",
             Kind::Bool => "boolean",
+            Kind::Bytes => "bytea",
         };
         arrays.push(format!("${number}::{array}[]"));
         names.push(*name);
         values.push(match kind {
-            Kind::Text | Kind::Integer | Kind::Bool => format!("item.{name}"),
+            Kind::Text | Kind::Integer | Kind::Bool | Kind::Bytes => format!("item.{name}"),
             Kind::Json => format!("item.{name}::jsonb"),
             Kind::Seconds => format!("to_timestamp(item.{name})"),
             Kind::Instant => format!("(item.{name} || '+00')::timestamptz"),
@@ -117,6 +118,7 @@ impl Insert {
                 Kind::Text | Kind::Json | Kind::Instant => query.bind(array(cells, Cell::text)),
                 Kind::Integer | Kind::Seconds => query.bind(array(cells, Cell::integer)),
                 Kind::Bool => query.bind(array(cells, Cell::bool)),
+                Kind::Bytes => query.bind(array(cells, Cell::bytes)),
             };
         }
         query
@@ -133,21 +135,28 @@ impl Cell {
     fn text(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Null | Self::Integer(_) | Self::Bool(_) => None,
+            _ => None,
         }
     }
 
     fn integer(self) -> Option<i64> {
         match self {
             Self::Integer(integer) => Some(integer),
-            Self::Null | Self::Text(_) | Self::Bool(_) => None,
+            _ => None,
+        }
+    }
+
+    fn bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            _ => None,
         }
     }
 
     fn bool(self) -> Option<bool> {
         match self {
             Self::Bool(bool) => Some(bool),
-            Self::Null | Self::Text(_) | Self::Integer(_) => None,
+            _ => None,
         }
     }
 }
@@ -184,6 +193,7 @@ impl Insert {
                     Cell::Text(text) => query.bind(text),
                     Cell::Integer(integer) => query.bind(integer),
                     Cell::Bool(bool) => query.bind(bool),
+                    Cell::Bytes(bytes) => query.bind(bytes),
                 };
             }
             Some(query)

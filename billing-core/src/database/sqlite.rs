@@ -21,6 +21,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often, and how far apart, a new database is asked for its write-ahead log.
 const WAL_TRIES: u32 = 100;
 const WAL_PAUSE: Duration = Duration::from_millis(50);
+/// Each connection's pages in memory: negative, in KiB.
+const CACHE_SIZE: &str = "-16384";
+/// Pages in the log, of 4 KiB, after which they go to the database itself: what is changed again
+/// and again until then is written there once.
+const WAL_PAGES: &str = "8000";
 /// Connections unless told otherwise: one writes at a time, the others read.
 const MAX_CONNECTIONS: u32 = 4;
 
@@ -58,7 +63,9 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     Ok(options
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT))
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("cache_size", CACHE_SIZE)
+        .pragma("wal_autocheckpoint", WAL_PAGES))
 }
 
 fn pool(at_most: Option<NonZeroU32>) -> SqlitePoolOptions {

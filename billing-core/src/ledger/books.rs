@@ -61,6 +61,8 @@ pub(super) struct Books<'a> {
     tasks: Vec<(Task<'a>, Timestamp)>,
     claimed: HashMap<EventId, Claimed>,
     books: BTreeMap<StripeCustomerId, Book>,
+    /// The accounts of each customer.
+    accounts_of: BTreeMap<CustomerId, BTreeSet<StripeCustomerId>>,
     mirrors: BTreeMap<CustomerId, MirrorState>,
     events: BTreeMap<EventId, EventRow>,
     quarantine: BTreeMap<(EventId, QuarantineReason), QuarantineRow>,
@@ -91,6 +93,7 @@ impl<'a> Books<'a> {
             tasks: work.iter().map(task).collect(),
             claimed: HashMap::new(),
             books: BTreeMap::new(),
+            accounts_of: BTreeMap::new(),
             mirrors: BTreeMap::new(),
             events: BTreeMap::new(),
             quarantine: BTreeMap::new(),
@@ -158,6 +161,10 @@ impl<'a> Books<'a> {
         for row in loaded.customers {
             let mut account = Account::new(row.stripe_customer_id.clone());
             account.customer = row.record.clone();
+            self.accounts_of
+                .entry(account.owner())
+                .or_default()
+                .insert(account.id.clone());
             let book = Book {
                 account,
                 customer: Some(row.clone()),

@@ -28,7 +28,8 @@ pub struct SqlMirror {
     database: Database,
 }
 
-const COLUMNS: [(&str, Kind); 5] = [
+/// The columns of a mirror row.
+pub(crate) const COLUMNS: [(&str, Kind); 5] = [
     ("queue_customer_id", Kind::Text),
     ("plan_tier", Kind::Text),
     ("status", Kind::Text),

@@ -1,7 +1,7 @@
 //! Queue's tables, as far as rows are read or written by the set.
 
 use super::table::Table;
-use crate::database::Kind::{Bool, Instant, Integer, Json, Seconds, Text};
+use crate::database::Kind::{Bool, Bytes, Instant, Integer, Json, Seconds, Text};
 
 pub(super) const CUSTOMER: Table = Table {
     name: "billing_customer",
@@ -106,7 +106,7 @@ pub(super) const ACTION_LOG: Table = Table {
         ("subject", Text),
         ("event_id", Text),
         ("details", Text),
-        ("preimage", Text),
+        ("preimage", Bytes),
         ("mac", Text),
         ("key_id", Text),
     ],

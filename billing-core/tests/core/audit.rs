@@ -86,15 +86,18 @@ fn any_flipped_bit_of_a_seal_or_of_what_it_seals_is_found_c3() {
     Property::in_cases(3000).holds(cases, |(row, at, bit, of_mac)| {
         let mut rows = rows.clone();
         let row = row.index(rows.len());
-        let field = match of_mac {
-            true => &mut rows[row].mac,
-            false => &mut rows[row].preimage,
+        let flip = |mut bytes: Vec<u8>| {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            bytes
         };
-        let mut bytes = field.clone().into_bytes();
-        let at = at.index(bytes.len());
-        bytes[at] ^= 1 << bit;
-        // What is no text any more could not even be stored.
-        *field = String::from_utf8_lossy(&bytes).into_owned();
+        if of_mac {
+            // What is no text any more could not even be stored.
+            let mac = flip(rows[row].mac.clone().into_bytes());
+            rows[row].mac = String::from_utf8_lossy(&mac).into_owned();
+        } else {
+            rows[row].preimage = flip(rows[row].preimage.clone());
+        }
         let fault = verify(&rows, &head, &audit_key());
         let expected = Fault {
             seq: row as u64 + 1,

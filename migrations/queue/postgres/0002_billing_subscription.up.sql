@@ -31,7 +31,7 @@ create table billing_subscription (
         foreign key (stripe_customer_id) references billing_customer (stripe_customer_id),
     constraint billing_subscription_mirror_status_check check (mirror_status in
         ('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete', 'canceled', 'none'))
-);
+) with (fillfactor = 80);
 
 create index billing_subscription_subscription_id_idx
     on billing_subscription (stripe_subscription_id);

@@ -11,7 +11,7 @@ create table mirror_row (
     constraint mirror_row_pkey primary key (queue_customer_id),
     constraint mirror_row_status_check check (status in
         ('active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete', 'canceled', 'none'))
-);
+) with (fillfactor = 80);
 
 create index mirror_row_next_deadline_idx
     on mirror_row (next_deadline) where next_deadline is not null;

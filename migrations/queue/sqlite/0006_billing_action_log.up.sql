@@ -7,8 +7,8 @@ create table billing_action_log (
     subject text not null,
     event_id text,
     details text not null,
-    -- The exact bytes that the MAC is over, and the MAC, in hexadecimal.
-    preimage text not null,
+    -- The exact bytes that the MAC is over, and the MAC in hexadecimal.
+    preimage blob not null,
     mac text not null,
     key_id text not null,
     constraint billing_action_log_pkey primary key (seq),
@@ -17,8 +17,6 @@ create table billing_action_log (
 ) strict;
 
 create index billing_action_log_subject_idx on billing_action_log (subject, seq);
-create index billing_action_log_event_id_idx
-    on billing_action_log (event_id) where event_id is not null;
 
 -- SQLite has no roles to withhold rights from: the table itself refuses.
 create trigger billing_action_log_no_update before update on billing_action_log

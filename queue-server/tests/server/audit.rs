@@ -62,7 +62,13 @@ async fn tampering_is_found_with_its_place_and_kind() {
             "seq 2: columns_differ",
         ),
         (
-            "update billing_action_log set preimage = replace(preimage, '6375735f31', '6375735f32') where seq = 1",
+            Engine::chosen().pick(
+                "update billing_action_log
+                 set preimage = unhex(replace(hex(preimage), '6375735F31', '6375735F32')) where seq = 1",
+                "update billing_action_log
+                 set preimage = decode(replace(encode(preimage, 'hex'), '6375735f31', '6375735f32'), 'hex')
+                 where seq = 1",
+            ),
             "seq 1: altered",
         ),
         ("delete from billing_action_log where seq = 2", "seq 2: gap"),

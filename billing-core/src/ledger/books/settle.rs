@@ -35,16 +35,31 @@ impl Books<'_> {
                 invoices: BTreeMap::new(),
             });
         book.account.apply(change);
-        let owners: BTreeSet<_> = owner_before
-            .into_iter()
-            .chain([book.account.owner()])
-            .collect();
+        let owner = book.account.owner();
+        self.move_account(&change.account, owner_before.as_ref(), &owner);
+        let owners: BTreeSet<_> = owner_before.into_iter().chain([owner]).collect();
         self.settle_customer(&change.account, cause);
         self.settle_invoices(&change.account, cause);
         for owner in owners {
             self.settle_owner(&owner, cause);
         }
         self.drafts.len() > drafts_before
+    }
+
+    fn move_account(
+        &mut self,
+        account: &StripeCustomerId,
+        from: Option<&CustomerId>,
+        to: &CustomerId,
+    ) {
+        if from == Some(to) {
+            return;
+        }
+        if let Some(accounts) = from.and_then(|from| self.accounts_of.get_mut(from)) {
+            accounts.remove(account);
+        }
+        let accounts = self.accounts_of.entry(to.clone()).or_default();
+        accounts.insert(account.clone());
     }
 
     fn settle_customer(&mut self, account: &StripeCustomerId, cause: Cause<'_>) {
@@ -93,12 +108,7 @@ impl Books<'_> {
 
     /// What follows for a customer: the views of all subscriptions bound to them, and their row.
     pub(super) fn settle_owner(&mut self, owner: &CustomerId, cause: Cause<'_>) {
-        let accounts: Vec<StripeCustomerId> = self
-            .books
-            .values()
-            .filter(|book| book.account.owner() == *owner)
-            .map(|book| book.account.id.clone())
-            .collect();
+        let accounts = self.accounts_of.get(owner).cloned().unwrap_or_default();
         for account in &accounts {
             self.settle_subscriptions(account, cause);
         }

@@ -25,26 +25,17 @@ impl Outbox for SqlStore {
     ) -> Result<Vec<Dirty>, StoreError> {
         let statements = self.statements();
         let latest = MirrorTime::from_timestamp(now.timestamp() + LONGEST_BACK_OFF);
-        let parameters = [
-            holder.to_owned(),
-            until.to_string(),
-            now.to_string(),
-            limit.to_string(),
-            latest.to_string(),
-        ];
-        if self
-            .database
-            .execute(&statements.lease, &parameters)
-            .await?
-            == 0
-        {
-            return Ok(Vec::new());
+        let (latest, until) = (latest.to_string(), until.to_string());
+        let parameters = [now.to_string(), latest, until.clone(), limit.to_string()];
+        let mut transaction = self.database.begin().await?;
+        let rows = transaction.fetch(&statements.to_lease, &parameters).await?;
+        let leased: Vec<serde_json::Value> = parse(rows)?;
+        if !leased.is_empty() {
+            let ids: Vec<_> = leased.iter().map(|row| &row["queue_customer_id"]).collect();
+            let parameters = [holder.to_owned(), until, json(&ids)?];
+            transaction.execute(&statements.lease, &parameters).await?;
         }
-        let leased: Vec<serde_json::Value> = parse(
-            self.database
-                .fetch(&statements.leased, &[holder.to_owned()])
-                .await?,
-        )?;
+        transaction.commit().await?;
         let mut dirty: Vec<Dirty> = leased.into_iter().filter_map(readable).collect();
         dirty.sort_by_key(|dirty| dirty.row.updated_at);
         Ok(dirty)
@@ -58,14 +49,19 @@ impl Outbox for SqlStore {
     ) -> Result<(), StoreError> {
         let (statements, holder) = (self.statements(), holder.to_owned());
         let mut transaction = self.database.begin().await?;
+        let sent_customers = sent.iter().map(|sent| &sent.customer);
+        let customers = sent_customers.chain(retries.iter().map(|retry| &retry.customer));
+        let customers = json(&customers.collect::<Vec<_>>())?;
+        if !sent.is_empty() {
+            let parameters = [holder.clone(), json(sent)?];
+            transaction.execute(&statements.done, &parameters).await?;
+        }
+        if !retries.is_empty() {
+            let parameters = [holder.clone(), json(retries)?];
+            transaction.execute(&statements.retry, &parameters).await?;
+        }
         transaction
-            .execute(&statements.done, &[holder.clone(), json(sent)?])
-            .await?;
-        transaction
-            .execute(&statements.retry, &[holder.clone(), json(retries)?])
-            .await?;
-        transaction
-            .execute(&statements.end_lease, &[holder])
+            .execute(&statements.end_lease, &[holder, customers])
             .await?;
         transaction.commit().await
     }
@@ -75,7 +71,8 @@ impl Outbox for SqlStore {
     }
 }
 
-/// A row that can't be read holds up no other: it stays in the outbox, and is told of.
+/// A row that can't be read holds up no other: it stays in the outbox until its lease is over, and
+/// is told of.
 fn readable(leased: serde_json::Value) -> Option<Dirty> {
     let read = || {
         let Leased { row, attempts } = serde_json::from_value(leased).ok()?;

@@ -25,8 +25,8 @@ pub(super) struct Statements {
     pub(super) audit_page: String,
     pub(super) doubts: String,
     pub(super) due: String,
+    pub(super) to_lease: String,
     pub(super) lease: String,
-    pub(super) leased: String,
     pub(super) done: String,
     pub(super) retry: String,
     pub(super) end_lease: String,
@@ -105,45 +105,41 @@ impl Statements {
             ),
             // What is put off, or leased, for longer than anybody does, was so by a clock that has
             // gone back since: it does not wait until that time comes again.
-            lease: format!(
-                "update mirror_outbox set lease_holder = $1, lease_until = {until}
-                 where queue_customer_id in (
-                     select queue_customer_id from mirror_outbox
-                     where (due_at <= {now} or due_at > {latest})
-                       and (lease_until is null or lease_until <= {now} or lease_until > {until})
-                     order by due_at limit {limit}{skip_locked})",
-                latest = sql.parameter(5, Kind::Instant),
-                until = sql.parameter(2, Kind::Instant),
-                now = sql.parameter(3, Kind::Instant),
-                limit = sql.parameter(4, Kind::Integer),
-                skip_locked = sql.skip_locked(),
-            ),
-            leased: {
-                let fields = [
-                    ("queue_customer_id", Kind::Text),
-                    ("plan_tier", Kind::Text),
-                    ("status", Kind::Text),
-                    ("current_period_end", Kind::Instant),
-                    ("updated_at", Kind::Instant),
-                ];
-                let fields: Vec<String> = fields
-                    .iter()
-                    .map(|(name, kind)| format!("'{name}', {}", sql.json(&format!("m.{name}"), *kind)))
-                    .collect();
-                let fields = format!("{}, 'attempts', o.attempts", fields.join(", "));
-                format!(
-                    "select {} from mirror_outbox o
+            to_lease: format!(
+                "select {rows} from (
+                     select {columns}, o.attempts from mirror_outbox o
                      join mirror_row m on m.queue_customer_id = o.queue_customer_id
-                     where o.lease_holder = $1",
-                    sql.array(&fields)
-                )
-            },
+                     where (o.due_at <= {now} or o.due_at > {latest})
+                       and (o.lease_until is null or o.lease_until <= {now} or o.lease_until > {until})
+                     order by o.due_at limit {limit}{skip_locked}) as leased",
+                rows = sql.array(&format!(
+                    "{}, 'attempts', attempts",
+                    mirror_columns(&|name, kind| format!("'{name}', {}", sql.json(name, kind)))
+                )),
+                columns = mirror_columns(&|name, _| format!("m.{name}")),
+                now = sql.parameter(1, Kind::Instant),
+                latest = sql.parameter(2, Kind::Instant),
+                until = sql.parameter(3, Kind::Instant),
+                limit = sql.parameter(4, Kind::Integer),
+                skip_locked = sql.skip_locked("o"),
+            ),
+            lease: format!(
+                "update mirror_outbox set lease_holder = $1, lease_until = {until} where {ids}",
+                until = sql.parameter(2, Kind::Instant),
+                ids = sql.among("queue_customer_id", 3),
+            ),
             done: format!(
-                "delete from mirror_outbox where lease_holder = $1 and (queue_customer_id, version) in
-                 (select {}, {} from {})",
-                sql.field("customer", Kind::Text),
-                sql.field("version", Kind::Instant),
-                sql.items(2),
+                "{} and lease_holder = $1",
+                sql.delete_among(
+                    "mirror_outbox",
+                    &["queue_customer_id", "version"],
+                    &format!(
+                        "select {}, {} from {}",
+                        sql.field("customer", Kind::Text),
+                        sql.field("version", Kind::Instant),
+                        sql.items(2),
+                    ),
+                ),
             ),
             retry: format!(
                 "update mirror_outbox set attempts = attempts + 1, due_at = retry.due_at
@@ -155,9 +151,11 @@ impl Statements {
                 sql.field("due_at", Kind::Instant),
                 sql.items(2),
             ),
-            end_lease: "update mirror_outbox set lease_holder = null, lease_until = null
-                 where lease_holder = $1"
-                .to_owned(),
+            end_lease: format!(
+                "update mirror_outbox set lease_holder = null, lease_until = null
+                 where lease_holder = $1 and {}",
+                sql.among("queue_customer_id", 2)
+            ),
             depth: format!(
                 "select {} from (select count(*) as waiting, min(dirty_since) as oldest
                                  from mirror_outbox) as outbox",
@@ -168,4 +166,11 @@ impl Statements {
             ),
         }
     }
+}
+
+/// The columns that a mirror row has, each said in some way.
+fn mirror_columns(say: &dyn Fn(&str, Kind) -> String) -> String {
+    let columns = crate::mirror::sql::COLUMNS.iter();
+    let said: Vec<String> = columns.map(|(name, kind)| say(name, *kind)).collect();
+    said.join(", ")
 }

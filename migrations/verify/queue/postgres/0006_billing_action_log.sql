@@ -5,7 +5,6 @@ with expected (name) as (values
     ('billing_action_log_seq_check'),
     ('billing_action_log_mac_check'),
     ('billing_action_log_subject_idx'),
-    ('billing_action_log_event_id_idx'),
     ('billing_action_log_no_update'),
     ('billing_action_log_no_delete')
 )

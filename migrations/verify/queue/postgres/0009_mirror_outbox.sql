@@ -2,10 +2,8 @@
 select queue_customer_id, version, dirty_since, due_at, attempts, lease_until, lease_holder from mirror_outbox limit 0;
 with expected (name) as (values
     ('mirror_outbox_pkey'),
-    ('mirror_outbox_row_fkey'),
     ('mirror_outbox_lease_check'),
-    ('mirror_outbox_due_at_idx'),
-    ('mirror_outbox_lease_holder_idx')
+    ('mirror_outbox_due_at_idx')
 )
 select name from expected
 where not exists (select 1 from pg_constraint where conname = name and conrelid = 'mirror_outbox'::regclass)

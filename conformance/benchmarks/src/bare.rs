@@ -1,0 +1,167 @@
+//! The statements of a commit by themselves: recorded while a ledger issued them, and issued again
+//! to a database that stands as that one stood.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use billing_core::alert::Alerts;
+use billing_core::audit::{AuditKey, Head};
+use billing_core::id::{CustomerId, EventId, StripeCustomerId};
+use billing_core::ledger::{Capacity, Ledger};
+use billing_core::policy::Policy;
+use billing_core::signature::{Delivery, SigningKeys, sign, verify};
+use billing_core::store::{
+    Claimed, Loaded, SqlStore, SqlTransaction, Store, StoreError, Transaction, WriteSet,
+};
+use jiff::Timestamp;
+
+use crate::event::{Event, SECRET};
+
+/// What one transaction asked of the store.
+#[derive(Debug, Default, Clone)]
+struct Recorded {
+    events: Vec<EventId>,
+    accounts: Vec<StripeCustomerId>,
+    customers: Vec<CustomerId>,
+    writes: WriteSet,
+}
+
+type Tape = Arc<Mutex<Vec<Recorded>>>;
+
+/// A store that writes down what it is asked.
+struct Recorder {
+    store: SqlStore,
+    tape: Tape,
+}
+
+struct RecordedTransaction {
+    transaction: SqlTransaction,
+    recorded: Recorded,
+    tape: Tape,
+}
+
+impl Store for Recorder {
+    type Transaction = RecordedTransaction;
+
+    async fn begin(&self) -> Result<RecordedTransaction, StoreError> {
+        Ok(RecordedTransaction {
+            transaction: self.store.begin().await?,
+            recorded: Recorded::default(),
+            tape: Arc::clone(&self.tape),
+        })
+    }
+}
+
+impl Transaction for RecordedTransaction {
+    fn head(&self) -> &Head {
+        self.transaction.head()
+    }
+
+    async fn claim(&mut self, events: &[EventId]) -> Result<HashMap<EventId, Claimed>, StoreError> {
+        self.recorded.events = events.to_vec();
+        self.transaction.claim(events).await
+    }
+
+    async fn load(
+        &mut self,
+        accounts: &[StripeCustomerId],
+        customers: &[CustomerId],
+    ) -> Result<Loaded, StoreError> {
+        self.recorded.accounts = accounts.to_vec();
+        self.recorded.customers = customers.to_vec();
+        self.transaction.load(accounts, customers).await
+    }
+
+    async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
+        self.recorded.writes = writes.clone();
+        self.transaction.save(writes).await
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        self.tape
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(self.recorded);
+        self.transaction.commit().await
+    }
+}
+
+/// Transactions to issue, one event each.
+#[derive(Debug)]
+pub struct Statements {
+    store: SqlStore,
+    waiting: std::vec::IntoIter<Recorded>,
+}
+
+impl Statements {
+    /// Records what a ledger asks of one new database for these events, to issue it to another one.
+    pub async fn record(
+        recorded_at: &str,
+        issued_to: &str,
+        policy: Policy,
+        events: impl Iterator<Item = Event>,
+    ) -> Result<Self> {
+        let (store, issued_to) = (open(recorded_at).await?, open(issued_to).await?);
+        let tape = Tape::default();
+        let recorder = Recorder {
+            store: store.clone(),
+            tape: Arc::clone(&tape),
+        };
+        let audit_key = AuditKey::parse(&("0f".repeat(31) + "aa"))?;
+        let (ledger, task) = Ledger::start(
+            recorder,
+            policy,
+            audit_key,
+            Alerts::default(),
+            (),
+            Capacity::default(),
+        )
+        .await?;
+        let (keys, now) = (SigningKeys::parse(SECRET)?, Timestamp::now());
+        for event in events {
+            let body = event.body();
+            let header = sign(body.as_bytes(), &keys, now);
+            let payload = verify(Delivery::new(body, [header]), &keys, now)?;
+            let event = billing_core::event::Event::decode(&payload)?;
+            ledger.ingest(event, now).await?;
+        }
+        drop(ledger);
+        task.await?;
+        store.close().await;
+        let tape = Arc::into_inner(tape).context("the ledger has ended")?;
+        let tape = tape.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Self {
+            store: issued_to,
+            waiting: tape.into_iter(),
+        })
+    }
+
+    /// Issues so many transactions, one after the other, and tells each one's time.
+    pub async fn issue(&mut self, count: usize) -> Result<Vec<Duration>> {
+        let mut times = Vec::with_capacity(count);
+        for Recorded {
+            events,
+            accounts,
+            customers,
+            writes,
+        } in self.waiting.by_ref().take(count)
+        {
+            let began = Instant::now();
+            let mut transaction = self.store.begin().await?;
+            transaction.claim(&events).await?;
+            transaction.load(&accounts, &customers).await?;
+            transaction.save(&writes).await?;
+            transaction.commit().await?;
+            times.push(began.elapsed());
+        }
+        Ok(times)
+    }
+}
+
+async fn open(url: &str) -> Result<SqlStore> {
+    let store = SqlStore::open(url).await?;
+    store.migrate().await?;
+    Ok(store)
+}

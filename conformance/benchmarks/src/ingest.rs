@@ -1,0 +1,188 @@
+//! Events through the running server, durable when they are answered.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use billing_core::catalogue::{Catalogue, Tier, TierOrder};
+use billing_core::id::PriceId;
+use billing_core::policy::Policy;
+use jiff::Timestamp;
+use test_database::{Engine, TestDatabase};
+
+use crate::bare::Statements;
+use crate::event::{Event, Kind, PRICE};
+use crate::load::{self, Run};
+use crate::server::Server;
+
+/// Requests in flight under full load.
+pub const IN_FLIGHT: usize = 256;
+/// The customers who sign up are others than those who were there.
+const SIGN_UPS_FROM: u64 = 1_000_000_000;
+/// How long ago all of it began, in seconds: events are not from the future.
+const AGO: i64 = 50_000;
+
+/// How much is sent.
+#[derive(Debug, Clone)]
+pub struct Amounts {
+    /// Customers who sign up.
+    pub sign_ups: u64,
+    /// Numbers of customers at which updates are measured.
+    pub customers: Vec<u64>,
+    /// Updates at each.
+    pub updates: u64,
+    /// Events with one in flight.
+    pub alone: u64,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Ingest {
+    /// Sign-ups under full load: three events each, close together.
+    pub sign_ups: Run,
+    /// Subscriptions of new customers, up to the most customers.
+    pub subscriptions: Run,
+    /// Updates of customers here and there, at each number of them.
+    pub growth: Vec<Point>,
+    /// The most memory that the server ever had in use, in bytes.
+    pub peak: u64,
+    /// Events in all.
+    pub events: u64,
+    /// One in flight, through HTTP: the middle.
+    pub alone: Duration,
+    /// The same statements by themselves: the middle.
+    pub bare: Duration,
+}
+
+/// Updates at a number of customers.
+#[derive(Debug)]
+pub struct Point {
+    /// How many.
+    pub customers: u64,
+    /// Events per second.
+    pub rate: f64,
+    /// Processor time of the server per event, in microseconds.
+    pub microseconds: f64,
+    /// The server's memory afterwards, in bytes.
+    pub resident: u64,
+}
+
+/// Measures a store.
+pub async fn measure(engine: Engine, program: &Path, amounts: &Amounts) -> Result<Ingest> {
+    let (alone, bare) = side_by_side(engine, program, amounts.alone).await?;
+    let database = TestDatabase::new(engine);
+    let server = Server::start(program, database.url(), &database.path(""))?;
+    let began = Timestamp::now().as_second() - AGO;
+    let sign_ups = load::run(&server.address, IN_FLIGHT, amounts.sign_ups * 3, move |n| {
+        Event {
+            kind: [
+                Kind::CustomerCreated,
+                Kind::SubscriptionCreated,
+                Kind::InvoicePaid,
+            ][(n % 3) as usize],
+            customer: SIGN_UPS_FROM + n / 3,
+            round: 0,
+            created: began,
+        }
+    })
+    .await?;
+    let (mut known, mut growth) = (0, Vec::new());
+    let mut subscriptions: Option<Run> = None;
+    for (round, customers) in (1..).zip(amounts.customers.iter().copied()) {
+        let more = load::run(&server.address, IN_FLIGHT, customers - known, move |n| {
+            Event {
+                kind: Kind::SubscriptionCreated,
+                customer: known + n,
+                round: 0,
+                created: began,
+            }
+        });
+        subscriptions = Some(more.await?);
+        known = customers;
+        growth.push(updates(&server, customers, round, began, amounts.updates).await?);
+        eprintln!(
+            "      {customers} customers: {:.0} events/s",
+            growth[growth.len() - 1].rate
+        );
+    }
+    Ok(Ingest {
+        sign_ups,
+        subscriptions: subscriptions.unwrap_or_default(),
+        growth,
+        peak: server.memory()?.peak,
+        events: amounts.sign_ups * 3 + known + amounts.updates * amounts.customers.len() as u64,
+        alone,
+        bare,
+    })
+}
+
+/// Updates of customers spread over all of them, each a second after the one before.
+async fn updates(
+    server: &Server,
+    customers: u64,
+    round: u64,
+    began: i64,
+    count: u64,
+) -> Result<Point> {
+    let rounds = count / customers + 1;
+    let stride = (customers / count).max(1);
+    let before = server.processor_seconds()?;
+    let run = load::run(&server.address, IN_FLIGHT, count, move |n| Event {
+        kind: Kind::SubscriptionUpdated,
+        customer: (n * stride) % customers,
+        round: round * 10_000 + n / customers,
+        created: began + (round * rounds.max(100) + n / customers) as i64,
+    })
+    .await?;
+    Ok(Point {
+        customers,
+        rate: run.rate(),
+        microseconds: (server.processor_seconds()? - before) * 1e6 / count as f64,
+        resident: server.memory()?.resident,
+    })
+}
+
+/// One event in flight through HTTP, and the same statements by themselves, in turns.
+async fn side_by_side(engine: Engine, program: &Path, count: u64) -> Result<(Duration, Duration)> {
+    const TURNS: u64 = 10;
+    let created = Timestamp::now().as_second() - AGO;
+    let event = move |customer| Event {
+        kind: Kind::SubscriptionCreated,
+        customer,
+        round: 0,
+        created,
+    };
+    let (recorded_at, issued_to) = (TestDatabase::new(engine), TestDatabase::new(engine));
+    let mut statements = Statements::record(
+        recorded_at.url(),
+        issued_to.url(),
+        policy()?,
+        (0..count).map(event),
+    )
+    .await?;
+    let database = TestDatabase::new(engine);
+    let server = Server::start(program, database.url(), &database.path(""))?;
+    let (mut through_http, mut bare) = (Vec::new(), Vec::new());
+    let turn = count / TURNS;
+    for number in 0..TURNS {
+        let began = Instant::now();
+        let run = load::run(&server.address, 1, turn, move |n| event(number * turn + n)).await?;
+        through_http.extend(run.latencies);
+        // What was answered still goes to the mirror: the others' turn comes after that.
+        tokio::time::sleep(began.elapsed().min(Duration::from_millis(200))).await;
+        bare.extend(statements.issue(usize::try_from(turn)?).await?);
+    }
+    Ok((middle(through_http), middle(bare)))
+}
+
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// The server's, without its environment.
+fn policy() -> Result<Policy> {
+    let catalogue = Catalogue::new(TierOrder::default());
+    let catalogue = catalogue.with_price(PriceId::parse(PRICE)?, Tier::parse("pro")?)?;
+    Ok(Policy::new(catalogue))
+}

@@ -1,0 +1,36 @@
+//! What it all ran on.
+
+use std::fs::read_to_string;
+
+/// The machine, in a sentence.
+#[must_use]
+pub fn describe() -> String {
+    let cpu = read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = value(&cpu, "model name").unwrap_or("an unknown processor");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = read_to_string("/proc/meminfo").unwrap_or_default();
+    let gibibytes = value(&memory, "MemTotal")
+        .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
+        .unwrap_or_default()
+        >> 20;
+    let kernel = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{model}, {cores} cores, {gibibytes} GiB of memory, Linux {}",
+        kernel.trim()
+    )
+}
+
+/// How many processes or threads want to run, on average of the last minute.
+#[must_use]
+pub fn load() -> f64 {
+    let text = read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ')
+        .next()
+        .and_then(|load| load.parse().ok())
+        .unwrap_or_default()
+}
+
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim())
+}

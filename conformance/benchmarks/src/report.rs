@@ -1,0 +1,298 @@
+//! `docs/PERFORMANCE.md`, and its plot.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use plotters::prelude::*;
+
+use crate::ingest::Ingest;
+use crate::pure::nanoseconds;
+use crate::reads::Reads;
+
+/// All that was measured.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// Where criterion keeps what it measured, if that is wanted.
+    pub criterion: Option<&'a Path>,
+    /// The machine.
+    pub machine: String,
+    /// How busy it was before.
+    pub load: f64,
+    /// How long it takes to make a page durable.
+    pub durable_write: Duration,
+    /// Each store's name, and what came of it.
+    pub stores: Vec<(&'static str, Ingest)>,
+    /// Reads over PostgreSQL.
+    pub reads: Option<Reads>,
+}
+
+/// A line of the table of targets.
+struct Line {
+    what: String,
+    measured: String,
+    target: &'static str,
+    /// How much of the target was reached: 1 or more is all of it.
+    reached: f64,
+}
+
+impl Report<'_> {
+    /// The document.
+    pub fn markdown(&self) -> Result<String> {
+        let mut text = String::from(HEAD);
+        writeln!(
+            text,
+            "Machine: {}. Load average before: {:.1}. Making a page of 8 KiB durable takes {}.\n",
+            self.machine,
+            self.load,
+            micros(self.durable_write)
+        )?;
+        writeln!(
+            text,
+            "| what | measured | target | reached |\n|---|---|---|---|"
+        )?;
+        for Line {
+            what,
+            measured,
+            target,
+            reached,
+        } in self.lines()?
+        {
+            writeln!(
+                text,
+                "| {what} | {measured} | {target} | {:.0} % |",
+                reached * 100.0
+            )?;
+        }
+        for (store, ingest) in &self.stores {
+            writeln!(text, "\n## {store}\n\n{}", details(ingest)?)?;
+        }
+        text.push_str(TAIL);
+        Ok(text)
+    }
+
+    fn lines(&self) -> Result<Vec<Line>> {
+        let mut lines = match self.criterion {
+            Some(criterion) => pure_lines(criterion)?,
+            None => Vec::new(),
+        };
+        for (store, ingest) in &self.stores {
+            lines.extend(store_lines(store, ingest));
+        }
+        if let Some(reads) = &self.reads {
+            lines.push(Line {
+                what: "Gate over PostgreSQL: reads per second, 32 at once, gathered".to_owned(),
+                measured: format!(
+                    "{:.0}; {:.0} as a query each",
+                    reads.gathered, reads.one_by_one
+                ),
+                target: "≥ 40000",
+                reached: reads.gathered / 40_000.0,
+            });
+        }
+        Ok(lines)
+    }
+
+    /// The plot: events per second by number of customers.
+    pub fn plot(&self, path: &Path) -> Result<()> {
+        let points = || self.stores.iter().flat_map(|(_, ingest)| &ingest.growth);
+        let most = points().map(|point| point.customers).max().unwrap_or(1);
+        let least = points().map(|point| point.customers).min().unwrap_or(1);
+        let top = points().map(|point| point.rate).fold(10_000.0, f64::max) * 1.1;
+        let failed = |error: DrawingAreaErrorKind<_>| anyhow!("the plot: {error}");
+        let area = SVGBackend::new(path, (800, 400)).into_drawing_area();
+        area.fill(&WHITE).map_err(failed)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(
+                "Durable updates per second, 256 in flight",
+                ("sans-serif", 18),
+            )
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(60)
+            .build_cartesian_2d((least..most).log_scale(), 0.0..top)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .x_desc("customers")
+            .y_desc("events per second")
+            .draw()
+            .map_err(failed)?;
+        for ((store, ingest), color) in self.stores.iter().zip([BLUE, RED]) {
+            let line = ingest
+                .growth
+                .iter()
+                .map(|point| (point.customers, point.rate));
+            chart
+                .draw_series(LineSeries::new(line, color.stroke_width(2)).point_size(3))
+                .map_err(failed)?
+                .label(*store)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], color));
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE)
+            .border_style(BLACK)
+            .draw()
+            .map_err(failed)?;
+        area.present().map_err(failed)?;
+        Ok(())
+    }
+}
+
+fn pure_lines(criterion: &Path) -> Result<Vec<Line>> {
+    let time = |group: &str, benchmark: &str| nanoseconds(criterion, group, benchmark);
+    let mut lines = Vec::new();
+    for kibibytes in [1, 4, 64] {
+        let group = format!("verify_{kibibytes}_kib");
+        let (bare, verify) = (time(&group, "bare_mac")?, time(&group, "verify")?);
+        lines.push(Line {
+            what: format!("Verify {kibibytes} KiB: speed beside the bare HMAC of the same bytes"),
+            measured: format!("{:.2} ({verify:.0} ns, HMAC {bare:.0} ns)", bare / verify),
+            target: "≥ 0.9",
+            reached: bare / verify / 0.9,
+        });
+    }
+    let group = "decode_subscription";
+    let (tree, decode) = (time(group, "json_tree")?, time(group, "decode")?);
+    lines.push(Line {
+        what: "Decode a 5 KB subscription event: time beside a JSON tree of it".to_owned(),
+        measured: format!("{:.2} ({decode:.0} ns, tree {tree:.0} ns)", decode / tree),
+        target: "≤ 0.5",
+        reached: 0.5 * tree / decode,
+    });
+    let (bare, both) = (time(group, "bare_mac")?, time(group, "verify_and_decode")?);
+    lines.push(Line {
+        what: "Verify and decode it: time beside the bare HMAC".to_owned(),
+        measured: format!("{:.2} ({both:.0} ns, HMAC {bare:.0} ns)", both / bare),
+        target: "≤ 3.5",
+        reached: 3.5 * bare / both,
+    });
+    let over = time("gate", "gated_handler")? - time("gate", "handler")?;
+    lines.push(Line {
+        what: "Gate: time over the handler's, when the mirror answers from memory".to_owned(),
+        measured: format!("{over:.0} ns"),
+        target: "≤ 250 ns",
+        reached: 250.0 / over,
+    });
+    Ok(lines)
+}
+
+fn store_lines(store: &str, ingest: &Ingest) -> Vec<Line> {
+    let (target, wanted) = match store {
+        "SQLite" => ("≥ 8000", 8000.0),
+        _ => ("≥ 10000", 10_000.0),
+    };
+    let rate = ingest.sign_ups.rate();
+    let mut lines = vec![Line {
+        what: format!("{store}: durable events per second through HTTP, 256 in flight"),
+        measured: format!("{rate:.0} (sign-ups)"),
+        target,
+        reached: rate / wanted,
+    }];
+    let ratio = ingest.alone.as_secs_f64() / ingest.bare.as_secs_f64();
+    lines.push(Line {
+        what: format!("{store}: one event in flight, beside the same statements issued bare"),
+        measured: format!(
+            "{ratio:.2} ({}, bare {})",
+            micros(ingest.alone),
+            micros(ingest.bare)
+        ),
+        target: "≤ 2.5",
+        reached: 2.5 / ratio,
+    });
+    if let [first, .., last] = &ingest.growth[..] {
+        let ratio = last.microseconds / first.microseconds;
+        lines.push(Line {
+            what: format!(
+                "{store}: processor time per event at {} customers beside {}",
+                last.customers, first.customers
+            ),
+            measured: format!(
+                "{ratio:.2} ({:.0} µs, {:.0} µs)",
+                last.microseconds, first.microseconds
+            ),
+            target: "flat",
+            reached: (1.2 / ratio).min(1.0),
+        });
+    }
+    lines.push(Line {
+        what: format!(
+            "{store}: the server's memory after {} events, at most",
+            ingest.events
+        ),
+        measured: format!("{:.0} MB", ingest.peak as f64 / 1e6),
+        target: "< 150 MB",
+        reached: 150e6 / ingest.peak as f64,
+    });
+    lines
+}
+
+fn details(ingest: &Ingest) -> Result<String> {
+    let mut text =
+        String::from("| events | per second | half within | 99 % within |\n|---|---|---|---|\n");
+    for (name, run) in [
+        (
+            "sign-ups: customer, subscription, first invoice",
+            &ingest.sign_ups,
+        ),
+        ("subscriptions of new customers", &ingest.subscriptions),
+    ] {
+        let (half, most) = (run.percentile(0.5), run.percentile(0.99));
+        writeln!(
+            text,
+            "| {name} | {:.0} | {} | {} |",
+            run.rate(),
+            micros(half),
+            micros(most)
+        )?;
+    }
+    text.push_str("\n| customers | updates per second | server's processor time each | server's memory |\n|---|---|---|---|\n");
+    for point in &ingest.growth {
+        writeln!(
+            text,
+            "| {} | {:.0} | {:.0} µs | {:.0} MB |",
+            point.customers,
+            point.rate,
+            point.microseconds,
+            point.resident as f64 / 1e6
+        )?;
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+fn micros(time: Duration) -> String {
+    let micros = time.as_secs_f64() * 1e6;
+    if micros < 10_000.0 {
+        format!("{micros:.0} µs")
+    } else {
+        format!("{:.0} ms", micros / 1000.0)
+    }
+}
+
+const HEAD: &str = "\
+# Performance
+
+Written by `cargo xtask bench`, which measures all of it in one run. The load generator, the server
+and the database share the machine, and machines are noisy: compare the ratios, and the rows of one
+run with each other. A target that was not reached says how far it is.
+
+";
+const TAIL: &str = "
+
+![events per second by number of customers](performance.svg)
+
+## How it was measured
+
+- Pure code: `conformance/benchmarks/benches/pure.rs` with criterion; medians.
+- Events: as Stripe pretty-prints them, 1 to 5 KB (`conformance/benchmarks/events/`), each with an
+  id of its own, signed one by one by the load generator, every answer read and checked. PostgreSQL
+  with its default durability, SQLite with `synchronous = FULL`. The mirror is in the same database
+  and is fed meanwhile.
+- Sign-ups: three events of one customer close together, as Stripe sends them, every customer new.
+  Updates: customers here and there, each event another one's.
+- One in flight: half the requests within that time, in turns with the statements that the ledger
+  issued for the same events, recorded and issued again from one connection without HTTP,
+  verification, decoding or ledger.
+";
