@@ -30,7 +30,7 @@ pub async fn dump(pool: &AnyPool, engine: Engine) -> BTreeMap<String, Vec<String
                     .await
                     .unwrap()
                     .iter()
-                    .map(|name| format!("iif(typeof({name}) = 'blob', hex({name}), {name})"))
+                    .map(|name| format!("iif(typeof({name}) = 'blob', lower(hex({name})), {name})"))
                     .collect();
                 format!(
                     "select json_array({}) as row from {table}",
