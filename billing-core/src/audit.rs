@@ -18,6 +18,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::hexadecimal;
 use crate::mirror::MirrorTime;
 
 /// The length of a MAC, in bytes.
@@ -48,8 +49,9 @@ impl AuditKey {
     /// # Errors
     /// [`InvalidAuditKey`] for any other text, or for the same byte 32 times.
     pub fn parse(text: &str) -> Result<Self, InvalidAuditKey> {
-        let mut key = [0; KEY_BYTES];
-        hex::decode_to_slice(text.trim(), &mut key).map_err(|_| InvalidAuditKey)?;
+        let digits = text.trim().to_ascii_lowercase();
+        let key: [u8; KEY_BYTES] =
+            hexadecimal::decode_array(digits.as_bytes()).ok_or(InvalidAuditKey)?;
         if key.iter().all(|byte| *byte == key[0]) {
             return Err(InvalidAuditKey);
         }
@@ -60,8 +62,8 @@ impl AuditKey {
             .finalize();
         let check = mac.clone().chain_update(KEY_CHECK_DOMAIN).finalize();
         Ok(Self {
-            id: hex::encode(&id[..8]),
-            check_value: hex::encode(&check.into_bytes()[..16]),
+            id: hexadecimal::encode(&id[..8]),
+            check_value: hexadecimal::encode(&check.into_bytes()[..16]),
             mac,
         })
     }
@@ -135,7 +137,7 @@ pub struct Row {
     /// See [`Draft::details`]: the JSON text that the pre-image holds.
     pub details: String,
     /// The bytes that the MAC is over; in JSON, in hexadecimal.
-    #[serde(with = "hexadecimal")]
+    #[serde(with = "as_hexadecimal")]
     pub preimage: Vec<u8>,
     /// HMAC-SHA256 of the pre-image, in hexadecimal.
     pub mac: String,
@@ -143,19 +145,22 @@ pub struct Row {
     pub key_id: String,
 }
 
-mod hexadecimal {
+mod as_hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::hexadecimal;
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
         if to.is_human_readable() {
-            to.serialize_str(&hex::encode(bytes))
+            to.serialize_str(&hexadecimal::encode(bytes))
         } else {
             to.serialize_bytes(bytes)
         }
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
+        hexadecimal::decode(&String::deserialize(from)?)
+            .ok_or_else(|| D::Error::custom("not hexadecimal"))
     }
 }
 
@@ -176,7 +181,7 @@ impl Head {
     pub fn genesis() -> Self {
         Self {
             seq: 0,
-            mac: hex::encode(GENESIS),
+            mac: hexadecimal::encode(GENESIS),
             key_check: None,
         }
     }
@@ -196,7 +201,7 @@ impl Head {
             previous_mac: self.mac.clone(),
         };
         let preimage = entry.to_bytes();
-        let mac = hex::encode(key.mac_of(&preimage));
+        let mac = hexadecimal::encode(key.mac_of(&preimage));
         let head = Self {
             seq: entry.seq,
             mac: mac.clone(),

@@ -13,6 +13,7 @@ pub mod change;
 mod database;
 pub mod decision;
 pub mod event;
+mod hexadecimal;
 pub mod id;
 #[cfg(feature = "_store")]
 pub mod ledger;

@@ -30,6 +30,8 @@ use jiff::Timestamp;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::hexadecimal;
+
 /// The largest body that is looked at, in bytes (S2). Stripe's events stay far below.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The longest signature header that is looked at, in bytes (S2).
@@ -45,7 +47,9 @@ const MAC_BYTES: usize = 32;
 #[derive(Clone)]
 pub struct Delivery {
     unverified_body: Bytes,
-    signature_headers: Vec<Bytes>,
+    signature_header: Option<Bytes>,
+    /// Whether there was more than one.
+    header_repeated: bool,
 }
 
 impl Delivery {
@@ -54,12 +58,12 @@ impl Delivery {
     where
         H: AsRef<[u8]>,
     {
+        let mut headers = signature_headers.into_iter();
+        let first = headers.next();
         Self {
             unverified_body: body.into(),
-            signature_headers: signature_headers
-                .into_iter()
-                .map(|header| Bytes::copy_from_slice(header.as_ref()))
-                .collect(),
+            signature_header: first.map(|header| Bytes::copy_from_slice(header.as_ref())),
+            header_repeated: headers.next().is_some(),
         }
     }
 }
@@ -184,17 +188,17 @@ pub fn verify(
 ) -> Result<VerifiedPayload, SignatureError> {
     let Delivery {
         unverified_body,
-        signature_headers,
+        signature_header,
+        header_repeated,
     } = delivery;
     if unverified_body.len() > MAX_BODY_BYTES {
         return Err(SignatureError::BodyTooLarge);
     }
-    let header = match signature_headers.as_slice() {
-        [] => return Err(SignatureError::HeaderMissing),
-        [header] => header,
-        _ => return Err(SignatureError::HeaderRepeated),
-    };
-    let claim = UnverifiedClaim::parse(header)?;
+    let header = signature_header.ok_or(SignatureError::HeaderMissing)?;
+    if header_repeated {
+        return Err(SignatureError::HeaderRepeated);
+    }
+    let claim = UnverifiedClaim::parse(&header)?;
     let distance = now.as_second().abs_diff(claim.seconds);
     if distance > u64::from(keys.tolerance_seconds) {
         return Err(SignatureError::TimestampOutsideTolerance);
@@ -203,8 +207,8 @@ pub fn verify(
     let mut matched = Choice::from(0);
     for mac in &keys.macs {
         let expected = mac_of(mac, claim.timestamp, &unverified_body);
-        for signature in &claim.signatures {
-            matched |= expected.as_slice().ct_eq(signature);
+        for signature in claim.signatures.iter().flatten() {
+            matched |= words(&expected).ct_eq(&words(signature));
         }
     }
     if bool::from(matched) {
@@ -223,9 +227,19 @@ pub fn sign(body: &[u8], keys: &SigningKeys, now: Timestamp) -> String {
     let mut header = format!("t={timestamp}");
     for mac in &keys.macs {
         header.push_str(",v1=");
-        header.push_str(&hex::encode(mac_of(mac, timestamp.as_bytes(), body)));
+        header.push_str(&hexadecimal::encode(mac_of(
+            mac,
+            timestamp.as_bytes(),
+            body,
+        )));
     }
     header
+}
+
+/// A MAC by the word, which compares in constant time as well and faster than by the byte.
+fn words(mac: &[u8; MAC_BYTES]) -> [u64; MAC_BYTES / 8] {
+    let (words, _) = mac.as_chunks::<8>();
+    std::array::from_fn(|index| words.get(index).copied().map_or(0, u64::from_le_bytes))
 }
 
 fn mac_of(mac: &Hmac<Sha256>, timestamp: &[u8], body: &[u8]) -> [u8; MAC_BYTES] {
@@ -241,7 +255,8 @@ struct UnverifiedClaim<'a> {
     /// `t` as received: the MAC is over these bytes, not over a number printed again.
     timestamp: &'a [u8],
     seconds: i64,
-    signatures: Vec<[u8; MAC_BYTES]>,
+    /// Those that are 64 lower-case digits.
+    signatures: [Option<[u8; MAC_BYTES]>; MAX_SIGNATURES],
 }
 
 impl<'a> UnverifiedClaim<'a> {
@@ -249,24 +264,26 @@ impl<'a> UnverifiedClaim<'a> {
         if header.len() > MAX_HEADER_BYTES {
             return Err(SignatureError::HeaderTooLarge);
         }
-        let mut timestamps = Vec::new();
-        let mut signatures = Vec::new();
+        let (mut timestamp, mut timestamp_repeated) = (None, false);
+        let mut signatures = [None; MAX_SIGNATURES];
         let mut signature_count = 0;
         for element in header.split(|byte| *byte == b',') {
             // Other schemes, v0 among them, are passed over: Stripe may add some.
             if let Some(value) = element.strip_prefix(b"t=") {
-                timestamps.push(value);
+                timestamp_repeated |= timestamp.replace(value).is_some();
             } else if let Some(value) = element.strip_prefix(b"v1=") {
+                if let Some(slot) = signatures.get_mut(signature_count) {
+                    *slot = hexadecimal::decode_array(value);
+                }
                 signature_count += 1;
-                signatures.extend(lower_hex(value));
             }
         }
         if signature_count > MAX_SIGNATURES {
             return Err(SignatureError::HeaderTooLarge);
         }
-        let [timestamp] = timestamps[..] else {
-            return Err(SignatureError::TimestampMalformed);
-        };
+        let timestamp = timestamp
+            .filter(|_| !timestamp_repeated)
+            .ok_or(SignatureError::TimestampMalformed)?;
         let seconds = canonical_decimal(timestamp).ok_or(SignatureError::TimestampMalformed)?;
         Ok(Self {
             timestamp,
@@ -285,12 +302,4 @@ fn canonical_decimal(text: &[u8]) -> Option<i64> {
     canonical
         .then(|| std::str::from_utf8(text).ok()?.parse().ok())
         .flatten()
-}
-
-fn lower_hex(text: &[u8]) -> Option<[u8; MAC_BYTES]> {
-    if text.iter().any(u8::is_ascii_uppercase) {
-        return None;
-    }
-    let mut mac = [0; MAC_BYTES];
-    hex::decode_to_slice(text, &mut mac).ok().map(|()| mac)
 }

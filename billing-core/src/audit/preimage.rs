@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 
 use super::{MAC_BYTES, Row};
+use crate::hexadecimal;
 use crate::mirror::MirrorTime;
 
 const DOMAIN: &[u8] = b"billing.audit.row.v1\0";
@@ -44,7 +45,7 @@ impl Entry {
     /// The pre-image.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let previous_mac = hex::decode(&self.previous_mac).unwrap_or_default();
+        let previous_mac = hexadecimal::decode(&self.previous_mac).unwrap_or_default();
         let micros = self.recorded_at.timestamp().as_microsecond();
         let mut bytes = DOMAIN.to_vec();
         bytes.extend(self.seq.to_be_bytes());
@@ -109,7 +110,7 @@ impl<'a> Reader<'a> {
             previous_mac: self
                 .field()
                 .filter(|mac| mac.len() == MAC_BYTES)
-                .map(hex::encode)?,
+                .map(hexadecimal::encode)?,
         };
         self.0.is_empty().then_some(entry)
     }

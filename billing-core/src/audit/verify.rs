@@ -5,6 +5,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 
 use super::{AuditKey, Entry, Head, Row};
+use crate::hexadecimal;
 
 /// What is wrong with a chain, and where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -108,7 +109,7 @@ impl<'a> Verifier<'a> {
         if row.seq != self.end.seq + 1 {
             return Err(FaultKind::Gap);
         }
-        let mac = bytes_of(&row.mac).ok_or(FaultKind::Altered)?;
+        let mac = hexadecimal::decode(&row.mac).ok_or(FaultKind::Altered)?;
         if row.key_id != self.key.id() {
             return Err(FaultKind::OtherKey);
         }
@@ -125,10 +126,4 @@ impl<'a> Verifier<'a> {
             Err(FaultKind::ColumnsDiffer)
         }
     }
-}
-
-/// Hexadecimal in lower case only: one text for the same bytes, so that any change of it shows.
-fn bytes_of(text: &str) -> Option<Vec<u8>> {
-    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    lower.then(|| hex::decode(text).ok()).flatten()
 }

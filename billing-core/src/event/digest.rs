@@ -10,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Event, Facts};
+use crate::hexadecimal;
 
 /// Changes whenever the serialised form of [`Facts`] does: digests of another version tell nothing.
 const VERSION: &str = "v1";
@@ -49,7 +50,7 @@ impl FactsDigest {
     /// The digest as it is stored: its version, a colon, and lower-case hexadecimal.
     #[must_use]
     pub fn to_text(self) -> String {
-        format!("{VERSION}:{}", hex::encode(self.0))
+        format!("{VERSION}:{}", hexadecimal::encode(self.0))
     }
 
     /// Whether a stored digest is of other facts. One of another version tells nothing.

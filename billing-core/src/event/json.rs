@@ -95,7 +95,7 @@ fn without_unstorable_escapes(text: &str) -> Cow<'_, str> {
     let mut mended: Option<Vec<u8>> = None;
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(offset) = bytes[at..].iter().position(|byte| *byte == b'\\') {
+    while let Some(offset) = memchr::memchr(b'\\', &bytes[at..]) {
         at += offset;
         let unit = code_unit(bytes, at);
         let step = match unit {
@@ -266,28 +266,45 @@ impl<'de> Visitor<'de> for Key {
     }
 }
 
-/// The keys seen in one object: compared one by one while few, hashed when many, so that neither
-/// the usual object nor a hostile one is slow.
+/// The keys seen in one object. Most are told apart at a glance; others are compared one by one
+/// while few, and hashed when many, so that neither the usual object nor a hostile one is slow.
 #[derive(Default)]
 struct Keys<'de> {
+    glances: u128,
     few: Vec<Cow<'de, str>>,
     many: HashSet<Cow<'de, str>>,
 }
 
 impl<'de> Keys<'de> {
-    const FEW: usize = 24;
+    const FEW: usize = 64;
 
     /// Whether the key is new.
     fn insert(&mut self, key: Cow<'de, str>) -> bool {
-        if self.few.contains(&key) {
+        let glance = glance_at(key.as_bytes());
+        let looks_new = self.glances & glance == 0;
+        self.glances |= glance;
+        if !looks_new && self.few.contains(&key) {
             return false;
         }
         if self.few.len() < Self::FEW {
+            if self.few.capacity() == 0 {
+                self.few.reserve(16);
+            }
             self.few.push(key);
             return true;
         }
         self.many.insert(key)
     }
+}
+
+/// One of 128 bits, by the key's length and a few of its bytes.
+fn glance_at(key: &[u8]) -> u128 {
+    let byte = |at: usize| key.get(at).copied().map_or(0, usize::from);
+    let mixed = key.len() * 37
+        + byte(0) * 7
+        + byte(key.len() / 2) * 11
+        + byte(key.len().wrapping_sub(1)) * 17;
+    1 << (mixed % 128)
 }
 
 #[cfg(test)]

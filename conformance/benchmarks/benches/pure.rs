@@ -156,13 +156,13 @@ fn gate(criterion: &mut Criterion) {
     )
     .clock(now)
     .identity(move |_: &http::request::Parts| Some(customer.clone()));
-    let mut gated = paywall.layer(Handler);
-    assert_eq!(call(&mut gated).unwrap().status(), 200);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let _timers = runtime.enter();
+    let mut gated = paywall.layer(Handler);
+    assert_eq!(call(&mut gated).unwrap().status(), 200);
     let mut group = criterion.benchmark_group("gate");
     group.bench_function("handler", |bencher| bencher.iter(|| call(&mut Handler)));
     group.bench_function("gated_handler", |bencher| bencher.iter(|| call(&mut gated)));
