@@ -13,12 +13,10 @@ use test_database::{Engine, postgres_is_at_hand};
 use crate::accounts::Accounts;
 use crate::arbitrary::{BASE, DAY, Deliveries, deliveries};
 use crate::bodies::{self, Shape};
+use crate::history::after;
 use crate::property::Property;
+use crate::state::State;
 use crate::test_ledger::{Database, TestLedger, policy, tables};
-
-fn after(seconds: i64) -> Timestamp {
-    Timestamp::from_second(BASE + seconds).unwrap()
-}
 
 fn accounts_after(events: &[Event], order: &[usize]) -> Accounts {
     let mut accounts = Accounts::default();
@@ -92,51 +90,6 @@ fn more_changes_of_price_in_a_second_than_are_kept_are_in_doubt_a5() {
     };
     assert!(!doubt_after(31) && !doubt_after(32));
     assert!(doubt_after(33));
-}
-
-/// The state that O1 speaks of: all that is stored, but for what depends on arrival.
-#[derive(Debug, PartialEq)]
-struct State(BTreeMap<&'static str, Vec<Value>>);
-
-impl State {
-    async fn of(ledger: &TestLedger) -> Self {
-        let mut tables = BTreeMap::new();
-        for table in [
-            "billing_customer",
-            "billing_subscription",
-            "billing_invoice",
-        ] {
-            tables.insert(table, ledger.rows(table).await);
-        }
-        let owners: Vec<String> = tables["billing_customer"].iter().map(owner).collect();
-        let mut mirrors = ledger.rows("mirror_row").await;
-        for row in &mut mirrors {
-            row.as_object_mut().unwrap().remove("updated_at");
-        }
-        // The row that was left under an id that nothing is bound to any more says what no row
-        // would say: which ids those are, depends on the order in which bindings came.
-        mirrors.retain(|row| {
-            let left_behind = row["plan_tier"] == "free"
-                && row["status"] == "none"
-                && row["current_period_end"].is_null()
-                && !owners
-                    .iter()
-                    .any(|owner| row["queue_customer_id"] == **owner);
-            !left_behind
-        });
-        tables.insert("mirror_row", mirrors);
-        Self(tables)
-    }
-}
-
-fn owner(customer: &Value) -> String {
-    match customer["queue_customer_id"].as_str() {
-        Some(bound) => bound.to_owned(),
-        None => format!(
-            "stripe:{}",
-            customer["stripe_customer_id"].as_str().unwrap()
-        ),
-    }
 }
 
 /// Delivers in batches of these sizes, over and over.
