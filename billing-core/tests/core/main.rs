@@ -8,6 +8,7 @@
 mod accounts;
 mod arbitrary;
 mod audit;
+mod backlog;
 mod bodies;
 mod coalescing;
 mod decode;
@@ -20,6 +21,7 @@ mod order;
 mod outbox;
 mod privacy;
 mod property;
+mod scenarios;
 mod script;
 mod set_aside;
 mod settle;
