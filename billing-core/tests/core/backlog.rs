@@ -1,11 +1,12 @@
 //! Three days of events that could not be delivered, all at once and the newest first (O1).
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use billing_core::event::Event;
 use billing_core::ledger::{Capacity, Outcome};
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accounts::Accounts;
 use crate::arbitrary::{BASE, DAY};
@@ -60,6 +61,20 @@ fn event(number: i64) -> Event {
     bodies::decode(body.to_string()).unwrap()
 }
 
+/// What the invoices' rows must be by the pure functions.
+fn invoices_of(accounts: &Accounts) -> BTreeMap<String, Value> {
+    let mut rows = BTreeMap::new();
+    for account in accounts.0.values() {
+        for (id, invoice) in &account.invoices {
+            let mut row = json!(invoice);
+            row["stripe_customer_id"] = json!(account.id);
+            row["stripe_invoice_id"] = json!(id);
+            rows.insert(row["stripe_invoice_id"].to_string(), row);
+        }
+    }
+    rows
+}
+
 #[tokio::test]
 async fn a_backlog_of_three_days_ends_the_same_with_the_newest_first_o1() {
     let events: Vec<Event> = (0..EVENTS).map(event).collect();
@@ -88,7 +103,12 @@ async fn a_backlog_of_three_days_ends_the_same_with_the_newest_first_o1() {
     }
     let engine = ledger.database.engine();
     eprintln!("{EVENTS} events in {elapsed:.1?} on {engine:?}, {stale} of them stale");
-    let stored = State::of(&ledger).await.told(now);
-    assert_eq!(stored, told(&accounts, &policy(), now));
+    let state = State::of(&ledger).await;
+    assert_eq!(state.told(now), told(&accounts, &policy(), now));
+    let stored = state.0["billing_invoice"].iter();
+    let stored: BTreeMap<_, _> = stored
+        .map(|row| (row["stripe_invoice_id"].to_string(), row.clone()))
+        .collect();
+    assert_eq!(stored, invoices_of(&accounts));
     ledger.stop().await;
 }
