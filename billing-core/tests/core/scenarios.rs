@@ -111,6 +111,16 @@ fn deleted_before_between_and_after_o5() {
 }
 
 #[test]
+fn deleted_in_the_status_that_it_had_o2_o5() {
+    in_any_order("
+0  | evt_1 customer.subscription.created sub_1                                      | applied | stripe:cus_1 pro active 30d
+9  | evt_3 customer.subscription.deleted sub_1                                      | applied | stripe:cus_1 free canceled -
+9  | evt_2 customer.subscription.updated sub_1 cancel_at_period_end=true            | stale   | stripe:cus_1 free canceled -
+   | sub_1 ?                                                                        | canceled ended |
+");
+}
+
+#[test]
 fn a_late_event_of_an_old_subscription_beside_a_new_one_o1_o5() {
     in_any_order("
 0  | evt_1 customer.subscription.created sub_1 prices=price_plus end=40d            | applied | stripe:cus_1 pro_plus active 40d
