@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use billing_core::event::Event;
 use billing_core::ledger::Capacity;
 use billing_core::mirror::{MirrorTime, Outbox, Retry, Sent};
+use billing_core::personal::Personal;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use test_database::{Engine, postgres_is_at_hand};
 use crate::accounts::Accounts;
 use crate::arbitrary::{BASE, DAY, Deliveries, deliveries};
 use crate::bodies::{self, Shape};
+use crate::every_order::Sets;
 use crate::history::after;
 use crate::property::Property;
 use crate::state::State;
@@ -63,6 +65,40 @@ fn of_several_deletions_the_earliest_is_kept_o5() {
     let accounts = accounts_after(&events, &[0, 1, 2]);
     let deleted_at = accounts.0.values().next().unwrap().customer.deleted_at;
     assert_eq!(deleted_at.unwrap().seconds(), BASE + 3);
+}
+
+#[test]
+fn the_latest_personal_data_stays_in_every_order_o6() {
+    let customer = |id: &str, created: i64, name: &str| {
+        let object = Shape::Basil.customer("cus_1", &json!({ "name": name }));
+        let body = bodies::event(id, "customer.updated", BASE + created, object);
+        bodies::decode(body.to_string()).unwrap()
+    };
+    // Of one second, the greatest id's.
+    let events = [
+        customer("evt_1", 5, "Ada"),
+        customer("evt_2", 9, "Bob"),
+        customer("evt_4", 9, "Cy"),
+        customer("evt_3", 9, "Di"),
+    ];
+    let sets = Sets::of(&events, &policy(), after(10));
+    let accounts = sets.after(&[0, 1, 2, 3]);
+    let name = &accounts.0.values().next().unwrap().customer.personal.name;
+    assert_eq!(*name, Some(Personal::new("Cy".to_owned())));
+}
+
+#[test]
+fn a_change_within_a_tier_locks_nothing_a5() {
+    let state = |prices: &[&str]| {
+        let state = json!({ "customer": "cus_1", "status": "active", "prices": prices });
+        Shape::Basil.subscription("sub_1", &state)
+    };
+    let (was, is) = (state(&["price_plus"]), state(&["price_plus", "price_pro"]));
+    let mut body = bodies::event("evt_1", "customer.subscription.updated", BASE, is.clone());
+    body["data"]["previous_attributes"] = bodies::previous_attributes(&was, &is);
+    let events = [bodies::decode(body.to_string()).unwrap()];
+    let views = accounts_after(&events, &[0]).views(&policy(), after(0));
+    assert_eq!(views.values().next().unwrap().feature_locked_at, None);
 }
 
 #[test]
