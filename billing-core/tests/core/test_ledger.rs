@@ -177,7 +177,9 @@ pub(crate) async fn rows(pool: &AnyPool, engine: Engine, table: &str) -> Vec<Val
         .iter()
         .map(|(name, kind)| {
             let value = match engine {
-                Engine::Sqlite => format!("iif(typeof({name}) = 'blob', lower(hex({name})), {name})"),
+                Engine::Sqlite => {
+                    format!("iif(typeof({name}) = 'blob', lower(hex({name})), {name})")
+                }
                 Engine::Postgres => match kind.as_str() {
                     "bytea" => format!("encode({name}, 'hex')"),
                     "boolean" => format!("{name}::int"),
