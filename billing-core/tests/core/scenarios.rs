@@ -75,6 +75,18 @@ fn several_updates_in_one_second_o3() {
 }
 
 #[test]
+fn of_changes_of_price_that_may_both_have_come_last_the_greatest_id_counts_a5() {
+    in_any_order("
+0  | evt_5 customer.subscription.created sub_1 prices=price_plus                    | applied | stripe:cus_1 pro_plus active 30d
+5  | evt_9 customer.subscription.updated sub_1 prices=price_pro                     | applied | stripe:cus_1 pro active 30d
+5  | evt_2 customer.subscription.updated sub_1 prices=price_plus                    | applied | stripe:cus_1 pro active 30d
+5  | evt_3 customer.subscription.updated sub_1 prices=price_other                   | applied !billing.price.unknown | stripe:cus_1 free active 30d
+5  | evt_1 customer.subscription.updated sub_1 prices=price_pro                     | applied | stripe:cus_1 pro active 30d
+   | sub_1 ?                                                                        | active entitled feature_locked_at=5 |
+");
+}
+
+#[test]
 fn upgrade_and_pause_in_one_second_o3() {
     in_any_order("
 0  | evt_1 customer.subscription.created sub_1                                      | applied | stripe:cus_1 pro active 30d
