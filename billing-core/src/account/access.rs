@@ -109,7 +109,7 @@ impl Case<'_> {
         let lock = feature_lock::of(self.record, &state.prices(), &self.policy.catalogue);
         Some(SubscriptionView {
             entitled: access.entitled,
-            ended: self.ended(state),
+            ended: self.ended(),
             mirror_status: access.mirror_status,
             plan_tier: self.policy.catalogue.highest_tier(&prices).clone(),
             prices,
@@ -127,8 +127,8 @@ impl Case<'_> {
     }
 
     /// Terminal by Stripe's word, or by the tombstone of the subscription or its customer (O5).
-    fn ended(&self, state: &StateVector) -> bool {
-        self.record.terminal || state.status.is_terminal() || self.customer.deleted_at.is_some()
+    fn ended(&self) -> bool {
+        self.record.terminal || self.customer.deleted_at.is_some()
     }
 
     /// When it ends by its own settings.
@@ -149,7 +149,7 @@ impl Case<'_> {
     fn access(&self, state: &StateVector) -> Access {
         use MirrorStatus as Shown;
         use SubscriptionStatus as Status;
-        if self.ended(state) {
+        if self.ended() {
             let status = if state.status.is_terminal() {
                 state.status.clone()
             } else {
@@ -256,7 +256,7 @@ impl Case<'_> {
     }
 
     fn next_deadline(&self, state: &StateVector, access: &Access) -> Option<StripeTime> {
-        if self.ended(state) {
+        if self.ended() {
             return None;
         }
         let resumes_at = state.pause.as_ref().and_then(|pause| pause.resumes_at);

@@ -357,7 +357,8 @@ fn splits(path: Cow<'_, str>) -> impl Iterator<Item = Vec<Cow<'_, str>>> {
 /// The segments between separators, in lower case, without the empty ones.
 fn split<'a>(path: Cow<'a, str>, separators: &[char]) -> Vec<Cow<'a, str>> {
     match path {
-        Cow::Borrowed(path) if !path.contains(char::is_uppercase) => path
+        // Beyond ASCII, more than upper case has a lower case: letters in title case, say.
+        Cow::Borrowed(path) if path.bytes().all(has_no_lower_case) => path
             .split(separators)
             .filter(|segment| !segment.is_empty())
             .map(Cow::Borrowed)
@@ -368,6 +369,11 @@ fn split<'a>(path: Cow<'a, str>, separators: &[char]) -> Vec<Cow<'a, str>> {
             .map(|segment| Cow::Owned(segment.to_lowercase()))
             .collect(),
     }
+}
+
+/// Whether a byte is all of a character that has no lower case.
+fn has_no_lower_case(byte: u8) -> bool {
+    byte.is_ascii() && !byte.is_ascii_uppercase()
 }
 
 /// The segments as they stand, and with dot segments resolved where there are any. A router that

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use billing_core::event::Event;
 use billing_core::ledger::Capacity;
 use billing_core::mirror::{MirrorTime, Outbox, Retry, Sent};
+use billing_core::personal::Personal;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,12 +14,11 @@ use test_database::{Engine, postgres_is_at_hand};
 use crate::accounts::Accounts;
 use crate::arbitrary::{BASE, DAY, Deliveries, deliveries};
 use crate::bodies::{self, Shape};
+use crate::every_order::Sets;
+use crate::history::after;
 use crate::property::Property;
+use crate::state::State;
 use crate::test_ledger::{Database, TestLedger, policy, tables};
-
-fn after(seconds: i64) -> Timestamp {
-    Timestamp::from_second(BASE + seconds).unwrap()
-}
 
 fn accounts_after(events: &[Event], order: &[usize]) -> Accounts {
     let mut accounts = Accounts::default();
@@ -68,6 +68,40 @@ fn of_several_deletions_the_earliest_is_kept_o5() {
 }
 
 #[test]
+fn the_latest_personal_data_stays_in_every_order_o6() {
+    let customer = |id: &str, created: i64, name: &str| {
+        let object = Shape::Basil.customer("cus_1", &json!({ "name": name }));
+        let body = bodies::event(id, "customer.updated", BASE + created, object);
+        bodies::decode(body.to_string()).unwrap()
+    };
+    // Of one second, the greatest id's.
+    let events = [
+        customer("evt_1", 5, "Ada"),
+        customer("evt_2", 9, "Bob"),
+        customer("evt_4", 9, "Cy"),
+        customer("evt_3", 9, "Di"),
+    ];
+    let sets = Sets::of(&events, &policy(), after(10));
+    let accounts = sets.after(&[0, 1, 2, 3]);
+    let name = &accounts.0.values().next().unwrap().customer.personal.name;
+    assert_eq!(*name, Some(Personal::new("Cy".to_owned())));
+}
+
+#[test]
+fn a_change_within_a_tier_locks_nothing_a5() {
+    let state = |prices: &[&str]| {
+        let state = json!({ "customer": "cus_1", "status": "active", "prices": prices });
+        Shape::Basil.subscription("sub_1", &state)
+    };
+    let (was, is) = (state(&["price_plus"]), state(&["price_plus", "price_pro"]));
+    let mut body = bodies::event("evt_1", "customer.subscription.updated", BASE, is.clone());
+    body["data"]["previous_attributes"] = bodies::previous_attributes(&was, &is);
+    let events = [bodies::decode(body.to_string()).unwrap()];
+    let views = accounts_after(&events, &[0]).views(&policy(), after(0));
+    assert_eq!(views.values().next().unwrap().feature_locked_at, None);
+}
+
+#[test]
 fn more_changes_of_price_in_a_second_than_are_kept_are_in_doubt_a5() {
     let doubt_after = |changes: i64| {
         let state =
@@ -92,51 +126,6 @@ fn more_changes_of_price_in_a_second_than_are_kept_are_in_doubt_a5() {
     };
     assert!(!doubt_after(31) && !doubt_after(32));
     assert!(doubt_after(33));
-}
-
-/// The state that O1 speaks of: all that is stored, but for what depends on arrival.
-#[derive(Debug, PartialEq)]
-struct State(BTreeMap<&'static str, Vec<Value>>);
-
-impl State {
-    async fn of(ledger: &TestLedger) -> Self {
-        let mut tables = BTreeMap::new();
-        for table in [
-            "billing_customer",
-            "billing_subscription",
-            "billing_invoice",
-        ] {
-            tables.insert(table, ledger.rows(table).await);
-        }
-        let owners: Vec<String> = tables["billing_customer"].iter().map(owner).collect();
-        let mut mirrors = ledger.rows("mirror_row").await;
-        for row in &mut mirrors {
-            row.as_object_mut().unwrap().remove("updated_at");
-        }
-        // The row that was left under an id that nothing is bound to any more says what no row
-        // would say: which ids those are, depends on the order in which bindings came.
-        mirrors.retain(|row| {
-            let left_behind = row["plan_tier"] == "free"
-                && row["status"] == "none"
-                && row["current_period_end"].is_null()
-                && !owners
-                    .iter()
-                    .any(|owner| row["queue_customer_id"] == **owner);
-            !left_behind
-        });
-        tables.insert("mirror_row", mirrors);
-        Self(tables)
-    }
-}
-
-fn owner(customer: &Value) -> String {
-    match customer["queue_customer_id"].as_str() {
-        Some(bound) => bound.to_owned(),
-        None => format!(
-            "stripe:{}",
-            customer["stripe_customer_id"].as_str().unwrap()
-        ),
-    }
 }
 
 /// Delivers in batches of these sizes, over and over.

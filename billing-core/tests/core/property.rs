@@ -12,6 +12,19 @@ const SEED: &str = "PROPTEST_RNG_SEED";
 /// Of so many cases, PostgreSQL gets one: to make a database there takes that much longer.
 const FEWER: u32 = 3;
 
+/// What random cases are made from: by the variable, else at random.
+pub(crate) fn seed() -> u64 {
+    let chosen = std::env::var(SEED).ok();
+    chosen
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| RandomState::new().hash_one(SEED))
+}
+
+/// How to replay what came of a seed.
+pub(crate) fn replay_with(seed: u64) -> String {
+    format!("replay with {SEED}={seed}")
+}
+
 /// Something that holds for all cases.
 pub(crate) struct Property {
     config: Config,
@@ -22,10 +35,7 @@ pub(crate) struct Property {
 impl Property {
     /// Looked at in this many cases, unless `PROPTEST_CASES` says how many.
     pub(crate) fn in_cases(cases: u32) -> Self {
-        let seed = std::env::var(SEED)
-            .ok()
-            .and_then(|seed| seed.parse().ok())
-            .unwrap_or_else(|| RandomState::new().hash_one(SEED));
+        let seed = seed();
         let chosen = std::env::var_os("PROPTEST_CASES").is_some();
         let config = Config::default();
         let config = Config {
@@ -59,7 +69,7 @@ impl Property {
         check: impl Fn(S::Value) -> Result<(), TestCaseError>,
     ) {
         if let Err(error) = TestRunner::new(self.config).run(&cases, check) {
-            panic!("{error}\nreplay with {SEED}={}", self.seed);
+            panic!("{error}\n{}", replay_with(self.seed));
         }
     }
 }

@@ -9,17 +9,21 @@
 //! line left it, and `customer.subscription.updated` carries what it was. `made=` is when Stripe
 //! made the event, where that is not when it comes. The outcome `held` keeps an event back; `evt_1
 //! again` delivers it (again). `but=` delivers it otherwise than it was made. `sub_1 ?` asks for a
-//! subscription's row. Every script runs in both of Stripe's shapes.
+//! subscription's row; `time passes` settles all rows, as the deadline worker would. Every script runs
+//! in both of Stripe's shapes.
 
 use std::collections::BTreeMap;
 
-use billing_core::ledger::Capacity;
+use billing_core::event::Event;
+use billing_core::id::{CustomerId, EventId};
+use billing_core::ledger::{Capacity, Command};
 use billing_core::policy::Policy;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::arbitrary::{BASE, DAY};
 use crate::bodies::{self, Shape};
+use crate::history::{Moment, after};
+use crate::state::{self, State};
 use crate::test_ledger::{TestLedger, policy};
 
 /// Runs a script, in both shapes, under the usual policy.
@@ -27,17 +31,29 @@ pub(crate) fn run(script: &str) {
     run_under(policy(), script);
 }
 
-/// Runs a script under a policy.
-pub(crate) fn run_under(policy: Policy, script: &str) {
+/// Runs a script under a policy, and tells how it ended in each shape.
+pub(crate) fn run_under(policy: Policy, script: &str) -> Vec<Ending> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    for shape in Shape::BOTH {
+    let run = |shape| {
         let lines = script.trim().lines().map(Line::parse);
-        let (expected, actual) = runtime.block_on(Play::of(shape, policy.clone()).run(lines));
+        let play = Play::of(shape, policy.clone());
+        let (expected, actual, ending) = runtime.block_on(play.run(lines));
         assert!(
             expected == actual,
             "in the shape of {shape:?}, expected\n{expected}\nbut it went\n{actual}"
         );
-    }
+        ending
+    };
+    Shape::BOTH.map(run).into()
+}
+
+/// What a script comes to.
+#[derive(Default)]
+pub(crate) struct Ending {
+    /// The events that were delivered.
+    pub(crate) events: BTreeMap<EventId, Event>,
+    /// What followed from them all, and then from time that passed.
+    pub(crate) at: Vec<Moment>,
 }
 
 /// Seconds since [`BASE`].
@@ -59,14 +75,7 @@ fn offset(seconds: i64) -> String {
 }
 
 fn offset_of(time: &Value) -> String {
-    match time {
-        Value::Number(seconds) => offset(seconds.as_i64().unwrap() - BASE),
-        Value::String(text) => {
-            let time: Timestamp = format!("{text}Z").parse().unwrap();
-            offset(time.as_second() - BASE)
-        }
-        _ => "-".to_owned(),
-    }
+    state::offset(time).map_or_else(|| "-".to_owned(), offset)
 }
 
 struct Line<'a> {
@@ -105,6 +114,7 @@ struct Play {
     policy: Policy,
     objects: BTreeMap<String, Value>,
     events: BTreeMap<String, Value>,
+    ending: Ending,
 }
 
 impl Play {
@@ -114,11 +124,12 @@ impl Play {
             policy,
             objects: BTreeMap::new(),
             events: BTreeMap::new(),
+            ending: Ending::default(),
         }
     }
 
-    /// What the script says, and what happened.
-    async fn run<'a>(mut self, lines: impl Iterator<Item = Line<'a>>) -> (String, String) {
+    /// What the script says, what happened, and how it ended.
+    async fn run<'a>(mut self, lines: impl Iterator<Item = Line<'a>>) -> (String, String, Ending) {
         let ledger = TestLedger::start_with(self.policy.clone(), Capacity::default()).await;
         let (mut expected, mut actual) = (String::new(), String::new());
         for line in lines {
@@ -127,26 +138,45 @@ impl Play {
             actual += &line.told(&outcome, &rows);
         }
         ledger.stop().await;
-        (expected, actual)
+        (expected, actual, self.ending)
     }
 
     async fn play(&mut self, line: &Line<'_>, ledger: &TestLedger) -> (String, String) {
         if let [subscription, "?"] = line.what[..] {
             return (subscription_row(ledger, subscription).await, String::new());
         }
+        if line.what == ["time", "passes"] {
+            self.pass_time(line, ledger).await;
+            return ("settled".to_owned(), all_rows(ledger).await);
+        }
         let body = self.body(line);
         if line.outcome == "held" {
             return (line.outcome.clone(), String::new());
         }
-        let now = Timestamp::from_second(BASE + seconds(line.when)).unwrap();
+        let now = after(seconds(line.when));
         let mut outcome = match bodies::decode(body.to_string()) {
-            Ok(event) => ledger.ingest(&event, now).await.as_str().to_owned(),
+            Ok(event) => {
+                let outcome = ledger.ingest(&event, now).await.as_str().to_owned();
+                self.ending.events.insert(event.id.clone(), event);
+                outcome
+            }
             Err(error) => error.code().to_owned(),
         };
+        self.ending.at = vec![State::of(ledger).await.told(seconds(line.when))];
         for alert in ledger.take_alerts() {
             outcome = format!("{outcome} !{}", alert.name());
         }
         (outcome, all_rows(ledger).await)
+    }
+
+    async fn pass_time(&mut self, line: &Line<'_>, ledger: &TestLedger) {
+        let now = seconds(line.when);
+        for row in ledger.rows("mirror_row").await {
+            let owner = CustomerId::parse(row["queue_customer_id"].as_str().unwrap()).unwrap();
+            let settle = ledger.ledger.commit(Command::Settle(owner), after(now));
+            settle.await.unwrap();
+        }
+        self.ending.at.push(State::of(ledger).await.told(now));
     }
 
     fn body(&mut self, line: &Line<'_>) -> Value {

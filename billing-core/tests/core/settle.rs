@@ -195,12 +195,16 @@ fn check(steps: &[Step], count: &mut Count) {
 #[test]
 fn every_decidable_second_is_decided_and_every_other_one_is_in_doubt_o3() {
     let mut count = Count::default();
-    for (states, longest) in [(4, 3), (3, 4), (2, 5)] {
+    for (states, longest) in [(4, 4), (3, 5), (2, 6)] {
         for length in 1..=longest {
             check_all(&alphabet(states), length, &mut Vec::new(), &mut count);
         }
     }
-    assert!(count.decided > 5000 && count.undecidable > 200, "{count:?}");
+    eprintln!("{count:?}");
+    assert!(
+        count.decided > 20_000 && count.undecidable > 800,
+        "{count:?}"
+    );
     assert!(count.decided_in_doubt * 5 < count.decided, "{count:?}");
 }
 
@@ -211,10 +215,11 @@ fn longer_walks_of_moves_alone_too_o3() {
         .into_iter()
         .filter(|s| matches!(s, Step::Move(..)))
         .collect();
-    for length in 1..=6 {
+    for length in 1..=7 {
         check_all(&moves, length, &mut Vec::new(), &mut count);
     }
-    assert!(count.decided > 100 && count.undecidable > 20, "{count:?}");
+    eprintln!("{count:?}");
+    assert!(count.decided > 200 && count.undecidable > 40, "{count:?}");
 }
 
 #[test]
@@ -272,12 +277,15 @@ fn more_contenders_than_are_kept_are_in_doubt_o3() {
         record.take(id(number), at(0), &facts);
     }
     assert!(!record.settle().unwrap().in_doubt);
-    // Of those, the greatest ids are kept: the guess is theirs.
-    record.take(id(32), at(0), &Step::Visit(1).facts());
+    // What was dropped may have been anything,
+    record.take(id(32), at(0), &facts);
+    assert!(record.settle().unwrap().in_doubt);
+    // and the greatest ids are kept: the guess is theirs.
+    record.take(id(33), at(0), &Step::Visit(1).facts());
     let settled = record.settle().unwrap();
     assert!(settled.in_doubt);
     assert_eq!(*settled.state, state(1));
     // A later second begins anew.
-    record.take(id(33), at(1), &facts);
+    record.take(id(34), at(1), &facts);
     assert!(!record.settle().unwrap().in_doubt);
 }

@@ -126,3 +126,20 @@ fn grpc_is_told_by_the_content_type_p2() {
         assert_eq!(told, protocol, "{content_type:?}");
     }
 }
+
+#[test]
+fn a_gate_for_another_tier_differs_in_nothing_else_p1() {
+    let order = || tiers(Some(["none", "basic", "gold"].map(str::to_owned).into()));
+    let tier = |name| Tier::parse(name).unwrap();
+    let gate_for = |name| {
+        let gate = Gate::within(order(), tier(name)).unwrap();
+        let gate = gate.with_leeway(SignedDuration::from_hours(1));
+        gate.with_upgrade_url("https://example.com/plans")
+            .with_503_for_unknown()
+    };
+    let gate = gate_for("basic").for_tier(tier("gold")).unwrap();
+    assert_eq!(format!("{gate:?}"), format!("{:?}", gate_for("gold")));
+    assert_eq!(*gate.required_tier(), tier("gold"));
+    assert_eq!(*gate.tiers(), order());
+    assert!(gate.for_tier(tier("none")).is_err());
+}

@@ -1,164 +1,60 @@
-use std::collections::BTreeMap;
+//! Histories that a model of the rules made, in random orders of delivery.
 
 use billing_core::event::Event;
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use billing_core::policy::Policy;
 
-use super::Vectors;
 use crate::accounts::Accounts;
-use crate::arbitrary::BASE;
-use crate::bodies::{self, Shape};
-use crate::test_ledger::policy;
+use crate::history::{Case, History, after, told};
+use crate::shuffle::Shuffle;
 
-#[derive(Deserialize)]
-struct Input {
-    events: Vec<HistoricEvent>,
-}
+/// Orders in which each case is delivered.
+const ORDERS: usize = 5;
 
-/// `[id, type, created, object, state, previous?]`.
-#[derive(Deserialize)]
-struct HistoricEvent(
-    String,
-    String,
-    i64,
-    String,
-    Vec<Value>,
-    #[serde(default)] Option<BTreeMap<String, Value>>,
-);
-
-const STATE: [&str; 8] = [
-    "status",
-    "price",
-    "period_end",
-    "cape",
-    "pause",
-    "latest",
-    "pending",
-    "meta",
-];
-
-/// A time of the history as one of Stripe's.
-fn time(offset: &Value) -> Value {
-    json!(offset.as_i64().map(|offset| BASE + offset))
-}
-
-/// The state of a subscription, as the bodies describe one.
-fn subscription(state: &BTreeMap<String, Value>) -> Value {
-    let set = |name: &str, value: Value| if state[name] == 1 { value } else { Value::Null };
-    json!({
-        "customer": "cus_1", "status": state["status"], "end": time(&state["period_end"]),
-        "prices": [format!("price_{}", state["price"].as_str().unwrap())],
-        "cancel_at_period_end": state["cape"] == 1, "invoice": state["latest"],
-        "pause": set("pause", json!({ "behavior": "void", "resumes_at": null })),
-        "pending": set("pending", json!({ "expires_at": BASE })), "note": state["meta"].to_string(),
-    })
-}
-
-impl HistoricEvent {
-    fn body(&self, shape: Shape) -> Value {
-        let Self(id, event_type, created, object, state, previous) = self;
-        let created = BASE + created;
-        if object.starts_with("in_") {
-            let state = json!({ "customer": "cus_1", "status": state[0], "subscription": state[1],
-                "created": time(&state[2]), "attempts": state[3], "finalized": time(&state[4]),
-                "paid": time(&state[5]) });
-            let event_type = format!("invoice.{event_type}");
-            return bodies::event(id, &event_type, created, shape.invoice(object, &state));
-        }
-        let names = STATE.map(str::to_owned).into_iter();
-        let after: BTreeMap<_, _> = names.zip(state.iter().cloned()).collect();
-        let event_type = format!("customer.subscription.{event_type}");
-        let now = shape.subscription(object, &subscription(&after));
-        let mut body = bodies::event(id, &event_type, created, now.clone());
-        if let Some(previous) = previous {
-            let mut before = after;
-            before.extend(previous.clone());
-            let was = shape.subscription(object, &subscription(&before));
-            body["data"]["previous_attributes"] = bodies::previous_attributes(&was, &now);
-        }
-        body
-    }
-}
-
-/// Orders of delivery, some with duplicates: as it happened, backwards, and some shuffles.
-fn orders(count: usize) -> Vec<Vec<usize>> {
-    let in_order: Vec<usize> = (0..count).collect();
-    let backwards = in_order.iter().rev().copied().collect();
-    let mut orders = vec![in_order.clone(), backwards];
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    for _ in 0..5 {
-        let mut order = in_order.clone();
-        order.extend((0..3).map(|n| (n * 7 + 1) % count));
-        for at in (1..order.len()).rev() {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            order.swap(at, (random >> 33) as usize % (at + 1));
-        }
-        orders.push(order);
-    }
-    orders
-}
-
-/// The same answer in both of Stripe's shapes and in every order, or all answers that there were.
-fn answer(input: Input, expected: &Value) -> Value {
-    let mut answers: Vec<Value> = Vec::new();
-    for shape in Shape::BOTH {
-        let decoded = input.events.iter().map(|event| {
-            let body = event.body(shape).to_string();
-            bodies::decode(body).unwrap()
-        });
-        let events: Vec<Event> = decoded.collect();
-        for order in orders(events.len()) {
-            let answer = answer_in_order(&events, &order, expected);
-            if !answers.contains(&answer) {
-                answers.push(answer);
-            }
-        }
-    }
-    match answers.len() {
-        1 => answers.remove(0),
-        _ => json!({ "it depends": answers }),
-    }
-}
-
-fn answer_in_order(events: &[Event], order: &[usize], expected: &Value) -> Value {
-    let policy = policy();
-    let offset = |time: Option<billing_core::time::StripeTime>| time.map(|t| t.seconds() - BASE);
+fn check(events: &[Event], case: &Case, policy: &Policy, order: &[usize]) -> Result<(), String> {
     let mut accounts = Accounts::default();
-    let late = Timestamp::from_second(BASE + 86_400 * 1000).unwrap();
     for index in order {
-        accounts.take(&events[*index], &policy, late);
+        accounts.take(&events[*index], policy, after(case.at[0].0));
     }
-    let moments = expected.as_array().unwrap().iter();
-    let answers = moments.map(|expected| {
-        let now = Timestamp::from_second(time(&expected[0]).as_i64().unwrap()).unwrap();
-        let mut views = serde_json::Map::new();
-        for ((_, id), view) in accounts.views(&policy, now) {
-            // What is not said is not compared.
-            let doubt = match &expected[1][id.as_str()][6] {
-                Value::Null => Value::Null,
-                _ => json!(i32::from(view.in_doubt)),
-            };
-            let price = view.prices[0].as_str().trim_start_matches("price_");
-            let view = json!([
-                view.status,
-                i32::from(view.entitled),
-                price,
-                offset(view.current_period_end),
-                i32::from(view.cancel_at_period_end),
-                offset(view.feature_locked_at),
-                doubt,
-            ]);
-            views.insert(id.to_string(), view);
+    for expected in &case.at {
+        let told = told(&accounts, policy, expected.0);
+        if told != *expected {
+            return Err(format!(
+                "without {:?}, as {order:?}:\n  expected {expected:?}\n  told     {told:?}",
+                case.lost
+            ));
         }
-        json!([expected[0], views])
-    });
-    Value::Array(answers.collect())
+    }
+    Ok(())
 }
 
 #[test]
 fn histories_end_as_the_model_of_the_rules_says_o1_a1() {
-    Vectors::<Input>::read("order.json").check_knowing(answer);
+    let mut shuffle = Shuffle::new();
+    let (mut wrong, mut deliveries) = (Vec::new(), 0);
+    let histories = History::all();
+    assert!(histories.len() >= 3000);
+    for history in histories {
+        let events = &history.events;
+        let policy = history.terms.policy();
+        for case in &history.cases {
+            let arriving = case.arriving(events.len());
+            let backwards: Vec<usize> = arriving.iter().rev().copied().collect();
+            let mut orders = vec![arriving.clone(), backwards];
+            orders.resize_with(ORDERS, || shuffle.with_duplicates(&arriving));
+            for order in orders {
+                deliveries += order.len();
+                let checked = check(events, case, &policy, &order);
+                wrong.extend(checked.err().map(|why| format!("{} {why}", history.name)));
+            }
+        }
+    }
+    let count = histories.len();
+    eprintln!("{count} histories, {deliveries} deliveries");
+    let shown = wrong.iter().take(5).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join("\n");
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{shown}\n{shuffle}",
+        wrong.len()
+    );
 }
