@@ -67,8 +67,12 @@ pub struct Point {
     pub resident: u64,
 }
 
-/// Measures a store.
-pub async fn measure(engine: Engine, program: &Path, amounts: &Amounts) -> Result<Ingest> {
+/// Measures a store, and leaves the database with all its customers.
+pub async fn measure(
+    engine: Engine,
+    program: &Path,
+    amounts: &Amounts,
+) -> Result<(Ingest, TestDatabase)> {
     let (alone, bare) = side_by_side(engine, program, amounts.alone).await?;
     let database = TestDatabase::new(engine);
     let server = Server::start(program, database.url(), &database.path(""))?;
@@ -105,7 +109,7 @@ pub async fn measure(engine: Engine, program: &Path, amounts: &Amounts) -> Resul
             growth[growth.len() - 1].rate
         );
     }
-    Ok(Ingest {
+    let ingest = Ingest {
         sign_ups,
         subscriptions: subscriptions.unwrap_or_default(),
         growth,
@@ -113,7 +117,8 @@ pub async fn measure(engine: Engine, program: &Path, amounts: &Amounts) -> Resul
         events: amounts.sign_ups * 3 + known + amounts.updates * amounts.customers.len() as u64,
         alone,
         bare,
-    })
+    };
+    Ok((ingest, database))
 }
 
 /// Updates of customers spread over all of them, each a second after the one before.

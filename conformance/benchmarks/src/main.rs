@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use benchmarks::ingest::{self, Amounts};
 use benchmarks::report::Report;
-use benchmarks::{limits, load, machine, reads};
+use benchmarks::{limits, machine, reads};
 use clap::{Parser, ValueEnum};
 use test_database::{Engine, TestDatabase, postgres_is_at_hand};
 
@@ -30,6 +30,9 @@ struct Args {
     #[arg(long, value_enum)]
     store: Option<Store>,
 }
+
+/// Requests whose reads of the mirror are under way at once.
+const READS_AT_ONCE: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Store {
@@ -55,7 +58,7 @@ async fn main() -> Result<()> {
     let load = machine::load();
     let folder = TestDatabase::new(Engine::Sqlite);
     let durable_write = limits::durable_write(&folder.path(""))?;
-    let mut stores = Vec::new();
+    let (mut stores, mut reads) = (Vec::new(), None);
     for (name, engine, store) in [
         ("SQLite", Engine::Sqlite, Store::Sqlite),
         ("PostgreSQL", Engine::Postgres, Store::Postgres),
@@ -68,7 +71,14 @@ async fn main() -> Result<()> {
             continue;
         }
         eprintln!("    events into {name}");
-        stores.push((name, ingest::measure(engine, &server, &amounts).await?));
+        let (ingest, database) = ingest::measure(engine, &server, &amounts).await?;
+        stores.push((name, ingest));
+        if engine == Engine::Postgres {
+            eprintln!("    reads of the mirror");
+            let customers = amounts.customers.iter().max().copied().unwrap_or(1);
+            let turn = Duration::from_secs(3);
+            reads = Some(reads::measure(database.url(), customers, READS_AT_ONCE, turn).await?);
+        }
     }
     let report = Report {
         criterion: args.criterion.as_deref(),
@@ -76,7 +86,7 @@ async fn main() -> Result<()> {
         load,
         durable_write,
         stores,
-        reads: None,
+        reads,
     };
     let text = report.markdown()?;
     match args.write {
@@ -86,6 +96,5 @@ async fn main() -> Result<()> {
         }
         None => print!("{text}"),
     }
-    let _ = (load::Run::default(), reads::measure, Duration::ZERO);
     Ok(())
 }

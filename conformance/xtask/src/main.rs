@@ -3,8 +3,9 @@
 //! This file is wiring. One noun a file: [`workspace`] knows the folders, [`process`] runs programs, [`step`] tells
 //! what is going on, [`tools`] fetches the pinned programs that tests drive, [`postgres`] starts a server for them,
 //! [`suite`] builds and tests, [`guard`] and [`tidy`] look for what must not be there, [`gate`] is all of it in order,
-//! [`demo`] starts the demonstration.
+//! [`demo`] starts the demonstration, [`bench`] measures.
 
+mod bench;
 mod demo;
 mod gate;
 mod guard;
@@ -74,6 +75,19 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Measure how fast it is, and write docs/PERFORMANCE.md.
+    ///
+    /// Compares within one run: with the bare HMAC, a JSON tree, the same statements without a server. Wants a machine
+    /// that does nothing else, and some fifteen minutes.
+    ///
+    ///   cargo xtask bench             all of it; writes the document and its plot
+    ///   cargo xtask bench --part 20   a twentieth of the events; prints the document
+    #[command(verbatim_doc_comment)]
+    Bench {
+        /// Send the Nth part of the events.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+        part: u64,
+    },
     /// Fetch the pinned tools and print the variables that lead to them.
     ///
     /// The output can be evaluated by a shell, to run a single test by hand: `eval "$(cargo xtask tools)"`.
@@ -99,6 +113,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test { args } => suite::test(&workspace, &mut steps, &args),
         Command::Ci => gate::run(&workspace, steps),
         Command::Demo { args } => demo::hand_over(&workspace, &mut steps, &args),
+        Command::Bench { part } => bench::run(&workspace, &mut steps, part),
         Command::Tools => tools::print(&workspace, &mut steps),
         Command::Tidy => tidy::step(&workspace, &mut steps),
     }

@@ -37,6 +37,15 @@ kill -INT "$server" 2>/dev/null
 wait "$server"
 rm -rf -- "$0""#;
 
+/// What a server does for its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Nothing: no data outlives the tests.
+    None,
+    /// What it does in production: that takes its time, which is what is measured.
+    AsInProduction,
+}
+
 /// A server that answers.
 pub(crate) struct Server {
     url: String,
@@ -64,7 +73,7 @@ impl Drop for Keeper {
 
 impl Server {
     /// The server that the environment names, or else one of our own.
-    pub(crate) fn start(workspace: &Workspace, tools: &Tools) -> Result<Self> {
+    pub(crate) fn start(workspace: &Workspace, tools: &Tools, care: Care) -> Result<Self> {
         let user = User::of_server()?;
         if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
             eprintln!("    {URL} is set: using that server");
@@ -84,7 +93,7 @@ impl Server {
                 }
                 None => user.bring(tools.postgres(workspace)?, &folder)?,
             };
-            start_in(&folder, programs, user)
+            start_in(&folder, programs, user, care)
         };
         start().inspect_err(|_| drop(fs::remove_dir_all(&folder)))
     }
@@ -101,7 +110,7 @@ impl Server {
     }
 }
 
-fn start_in(folder: &Path, programs: PathBuf, user: User) -> Result<Server> {
+fn start_in(folder: &Path, programs: PathBuf, user: User, care: Care) -> Result<Server> {
     let data = folder.join("data");
     let mut initdb = Command::new(programs.join("initdb"));
     initdb
@@ -122,11 +131,12 @@ fn start_in(folder: &Path, programs: PathBuf, user: User) -> Result<Server> {
         .arg(programs.join("postgres"))
         .arg("-D")
         .arg(&data);
-    // No data outlives the tests, so none has to be made durable; many tests run at once.
+    let careless = ["fsync=off", "full_page_writes=off", "autovacuum=off"];
+    for setting in careless.iter().filter(|_| care == Care::None) {
+        keeper.args(["-c", setting]);
+    }
     for setting in [
-        "fsync=off",
-        "full_page_writes=off",
-        "autovacuum=off",
+        // Many tests run at once.
         "max_connections=300",
         "timezone=UTC",
         "listen_addresses=127.0.0.1",

@@ -7,7 +7,13 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{postgres::Server, process, step::Steps, tools::Tools, workspace::Workspace};
+use crate::{
+    postgres::{Care, Server},
+    process,
+    step::Steps,
+    tools::Tools,
+    workspace::Workspace,
+};
 
 /// The one set of packages and features. `--locked`: what was tested is what `Cargo.lock` says.
 pub(crate) const WHOLE: [&str; 3] = ["--workspace", "--all-features", "--locked"];
@@ -58,7 +64,7 @@ pub(crate) fn run_tests(
     let server = steps.run(
         "start PostgreSQL",
         "production runs on it; a server of the tests' own, gone at the end",
-        || Server::start(workspace, tools),
+        || Server::start(workspace, tools, Care::None),
     )?;
     steps.run(
         "run the tests",

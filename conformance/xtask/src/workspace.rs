@@ -51,6 +51,11 @@ impl Workspace {
         &self.root
     }
 
+    /// The build folder.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The folder that the programs of a debug build land in; examples are in `examples` below it.
     pub(crate) fn bin_dir(&self) -> PathBuf {
         self.target.join("debug")
