@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 #[cfg(feature = "sqlite")]
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 
 use crate::store::StoreError;
 use cells::cells_of;
@@ -44,7 +44,7 @@ pub(crate) enum DatabaseTransaction {
     #[cfg(feature = "postgres")]
     Postgres(Held<sqlx::Postgres>),
     #[cfg(feature = "sqlite")]
-    Sqlite(Held<sqlx::Sqlite>, OwnedMutexGuard<()>),
+    Sqlite(Held<sqlx::Sqlite>),
 }
 
 /// The same expression for every kind of database.
@@ -148,13 +148,14 @@ impl Database {
         Ok(match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool) => {
-                DatabaseTransaction::Postgres(Held::begin(pool, "BEGIN").await?)
+                DatabaseTransaction::Postgres(Held::begin(pool, "BEGIN", None).await?)
             }
             // The write lock at once: what is decided on must be what is there.
             #[cfg(feature = "sqlite")]
             Self::Sqlite(pool, turn) => {
                 let turn = wait_for(turn).await?;
-                DatabaseTransaction::Sqlite(Held::begin(pool, "BEGIN IMMEDIATE").await?, turn)
+                let held = Held::begin(pool, "BEGIN IMMEDIATE", Some(turn)).await?;
+                DatabaseTransaction::Sqlite(held)
             }
         })
     }
@@ -167,9 +168,11 @@ impl Database {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool) => {
-                billing_migrations::Postgres::new(pool, schema)
-                    .migrate()
-                    .await
+                let pool = &postgres::for_migrations(pool);
+                let migrations = billing_migrations::Postgres::new(pool, schema);
+                let result = migrations.migrate().await;
+                pool.close().await;
+                result
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(pool, _) => {
@@ -219,21 +222,12 @@ impl DatabaseTransaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(held) => held.commit().await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(held, turn) => {
-                let result = held.commit().await;
-                drop(turn);
-                result
-            }
-        }
+        each!(DatabaseTransaction, self, held => held.commit().await)
     }
 }
 
 #[cfg(feature = "sqlite")]
-async fn wait_for(turn: &Arc<Mutex<()>>) -> Result<OwnedMutexGuard<()>, StoreError> {
+async fn wait_for(turn: &Arc<Mutex<()>>) -> Result<held::Turn, StoreError> {
     in_time(Arc::clone(turn).lock_owned())
         .await
         .map_err(|_| StoreError::Unavailable)

@@ -165,6 +165,16 @@ impl Dialect {
         }
     }
 
+    /// The collation that orders texts by their bytes, as Rust does.
+    pub(crate) fn byte_order(self) -> &'static str {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => "\"C\"",
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => "binary",
+        }
+    }
+
     /// Holds a row for the rest of the transaction. SQLite's transactions hold everything.
     pub(crate) fn for_update(self) -> &'static str {
         match self {

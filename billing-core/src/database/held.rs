@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, Pool, raw_sql};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
@@ -17,6 +18,9 @@ use crate::store::StoreError;
 
 /// How long an answer may take: longer than the server lets any statement take.
 const PATIENCE: Duration = Duration::from_secs(6);
+
+/// A turn to write, where writers take turns.
+pub(super) type Turn = OwnedMutexGuard<()>;
 
 /// A connection that is not in its pool. Dropped, it goes back there, without its transaction.
 pub(crate) struct Held<DB>
@@ -28,6 +32,8 @@ where
     connection: Option<PoolConnection<DB>>,
     /// Whether a transaction may be open on it.
     in_transaction: bool,
+    /// Whose turn it is to write; nobody else's before a transaction has ended.
+    turn: Option<Turn>,
 }
 
 impl<DB> Held<DB>
@@ -41,6 +47,7 @@ where
         Ok(Self {
             connection: Some(connection),
             in_transaction: false,
+            turn: None,
         })
     }
 
@@ -49,9 +56,10 @@ where
     pub(super) async fn begin(
         pool: &Pool<DB>,
         statement: &'static str,
+        turn: Option<Turn>,
     ) -> Result<Self, StoreError> {
         let mut held = Self::acquire(pool).await?;
-        held.in_transaction = true;
+        (held.in_transaction, held.turn) = (true, turn);
         held.control(statement).await?;
         Ok(held)
     }
@@ -102,7 +110,7 @@ where
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        let in_transaction = self.in_transaction;
+        let (in_transaction, turn) = (self.in_transaction, self.turn.take());
         tokio::spawn(async move {
             if in_transaction {
                 let rollback = in_time((&mut *connection).execute(raw_sql("ROLLBACK"))).await;
@@ -111,6 +119,7 @@ where
                     return;
                 }
             }
+            drop(turn);
             // It is asked whether it still answers; if it does not, this closes it.
             let _ = in_time(connection.return_to_pool()).await;
         });

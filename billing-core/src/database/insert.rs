@@ -90,7 +90,7 @@ impl Held<Postgres> {
         insert: &'static Insert,
         rows: Vec<Vec<Cell>>,
     ) -> Result<(), StoreError> {
-        let answer = in_time(insert.postgres(rows).execute(self.connection()?)).await;
+        let answer = in_time(insert.postgres(rows)?.execute(self.connection()?)).await;
         self.judge(answer).map(drop)
     }
 }
@@ -101,7 +101,7 @@ impl Insert {
     fn postgres(
         &'static self,
         rows: Vec<Vec<Cell>>,
-    ) -> Query<'static, Postgres, sqlx::postgres::PgArguments> {
+    ) -> Result<Query<'static, Postgres, sqlx::postgres::PgArguments>, StoreError> {
         let mut columns: Vec<Vec<Cell>> = self
             .columns
             .iter()
@@ -115,18 +115,26 @@ impl Insert {
         let mut query = sqlx::query(self.postgres.as_str());
         for (cells, (_, kind)) in columns.into_iter().zip(&self.columns) {
             query = match kind {
-                Kind::Text | Kind::Json | Kind::Instant => query.bind(array(cells, Cell::text)),
-                Kind::Integer | Kind::Seconds => query.bind(array(cells, Cell::integer)),
-                Kind::Bool => query.bind(array(cells, Cell::bool)),
-                Kind::Bytes => query.bind(array(cells, Cell::bytes)),
+                Kind::Text | Kind::Json | Kind::Instant => query.bind(array(cells, Cell::text)?),
+                Kind::Integer | Kind::Seconds => query.bind(array(cells, Cell::integer)?),
+                Kind::Bool => query.bind(array(cells, Cell::bool)?),
+                Kind::Bytes => query.bind(array(cells, Cell::bytes)?),
             };
         }
-        query
+        Ok(query)
     }
 }
 
+/// A column's values; what is of another type than the column is refused.
 #[cfg(feature = "postgres")]
-fn array<T>(cells: Vec<Cell>, value: impl Fn(Cell) -> Option<T>) -> Vec<Option<T>> {
+fn array<T>(
+    cells: Vec<Cell>,
+    value: impl Fn(Cell) -> Option<T>,
+) -> Result<Vec<Option<T>>, StoreError> {
+    let value = |cell| match cell {
+        Cell::Null => Ok(None),
+        cell => value(cell).map(Some).ok_or(StoreError::Refused),
+    };
     cells.into_iter().map(value).collect()
 }
 

@@ -18,35 +18,52 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections unless told otherwise: one writes, one fans out, the others read.
 const MAX_CONNECTIONS: u32 = 8;
 /// What every connection is set to: no statement, and no wait for a lock, outlasts a caller; and a
-/// commit is durable when it returns, whatever the database is set to. Every statement finds its
-/// rows by an index, also what it joins: what a database believes of tables that were empty a minute ago, and of plans
-/// made then, must not have it read them whole, and the compiler for large queries finds none here.
+/// commit is durable when it returns, whatever the database is set to.
 const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '4s';
     set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC';
-    set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off;
     select set_config('synchronous_commit', 'on', false)
         where current_setting('synchronous_commit') = 'off'";
+/// What those to Queue's own database are set to as well, where it knows that. Every statement there
+/// finds its rows by an index, also what it joins: what a database believes of tables that were
+/// empty a minute ago, and of plans made then, must not have it read them whole.
+const OWN_SETTINGS: &str = "select set_config(name, 'off', false) from pg_settings
+    where name in ('enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')";
 
 pub(super) async fn open(url: &str, at_most: Option<NonZeroU32>) -> Result<PgPool, StoreError> {
-    let (pool, options) = prepare(url, at_most)?;
+    let (pool, options) = prepare(url, at_most, &[SETTINGS, OWN_SETTINGS])?;
     pool.connect_with(options).await.map_err(classify)
 }
 
 pub(super) fn open_foreign(url: &str, at_most: Option<NonZeroU32>) -> Result<PgPool, StoreError> {
-    let (pool, options) = prepare(url, at_most)?;
+    let (pool, options) = prepare(url, at_most, &[SETTINGS])?;
     Ok(pool.connect_lazy_with(options))
 }
 
 fn prepare(
     url: &str,
     at_most: Option<NonZeroU32>,
+    settings: &'static [&'static str],
 ) -> Result<(PgPoolOptions, PgConnectOptions), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unavailable)?;
     let pool = PgPoolOptions::new()
         .max_connections(at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get))
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(raw_sql(SETTINGS)).await.map(drop) })
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                for setting in settings {
+                    connection.execute(raw_sql(*setting)).await?;
+                }
+                Ok(())
+            })
         });
     Ok((pool, options))
+}
+
+/// Connections to the same database for its migrations, which take the time they take: a wait for
+/// another server's, an index over all that there is.
+pub(super) fn for_migrations(pool: &PgPool) -> PgPool {
+    let options = PgConnectOptions::clone(&pool.connect_options());
+    PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with(options)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use benchmarks::ingest::{self, Amounts};
 use benchmarks::report::Report;
 use benchmarks::{limits, machine, reads};
@@ -69,6 +69,11 @@ async fn main() -> Result<()> {
         if engine == Engine::Postgres && !postgres_is_at_hand() {
             eprintln!("    no PostgreSQL is at hand: TEST_POSTGRES_URL is not set");
             continue;
+        }
+        if engine == Engine::Postgres && !limits::is_durable().await? {
+            bail!(
+                "the server of TEST_POSTGRES_URL has fsync or synchronous_commit off: its figures would be of another thing"
+            );
         }
         eprintln!("    events into {name}");
         let (ingest, database) = ingest::measure(engine, &server, &amounts).await?;

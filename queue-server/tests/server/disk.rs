@@ -58,7 +58,7 @@ async fn a_full_disk_under_sqlite_is_a_503_and_harms_nothing() {
         eprintln!("SKIPPED: this run is about PostgreSQL");
         return;
     }
-    let Some(disk) = small_disk(16) else { return };
+    let Some(disk) = small_disk(64) else { return };
     let url = format!("sqlite://{}", disk.path().join("queue.db").display());
     let installation = Installation::on(TestDatabase::at(url));
     run_full(&installation, &disk, || {}).await;

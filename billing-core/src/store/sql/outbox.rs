@@ -1,5 +1,6 @@
 //! The mirror outbox.
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::{SqlStore, json, only, parse};
@@ -7,6 +8,10 @@ use crate::mirror::{
     Dirty, LONGEST_BACK_OFF, MirrorRow, MirrorTime, Outbox, OutboxDepth, Retry, Sent, UnverifiedRow,
 };
 use crate::store::StoreError;
+
+/// How far the clocks of two servers may be apart: a lease that ends a little later than one from
+/// here would is another server's, and one that ends much later a clock's that has gone back.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(5);
 
 #[derive(Deserialize)]
 struct Leased {
@@ -25,8 +30,10 @@ impl Outbox for SqlStore {
     ) -> Result<Vec<Dirty>, StoreError> {
         let statements = self.statements();
         let latest = MirrorTime::from_timestamp(now.timestamp() + LONGEST_BACK_OFF);
-        let (latest, until) = (latest.to_string(), until.to_string());
-        let parameters = [now.to_string(), latest, until.clone(), limit.to_string()];
+        let horizon = MirrorTime::from_timestamp(until.timestamp() + CLOCKS_APART);
+        let parameters = [now, latest, horizon].map(|time| time.to_string());
+        let [now, latest, horizon] = parameters;
+        let (parameters, until) = ([now, latest, horizon, limit.to_string()], until.to_string());
         let mut transaction = self.database.begin().await?;
         let rows = transaction.fetch(&statements.to_lease, &parameters).await?;
         let leased: Vec<serde_json::Value> = parse(rows)?;
@@ -47,22 +54,24 @@ impl Outbox for SqlStore {
         sent: &[Sent],
         retries: &[Retry],
     ) -> Result<(), StoreError> {
-        let (statements, holder) = (self.statements(), holder.to_owned());
+        let statements = self.statements();
         let mut transaction = self.database.begin().await?;
         let sent_customers = sent.iter().map(|sent| &sent.customer);
         let customers = sent_customers.chain(retries.iter().map(|retry| &retry.customer));
         let customers = json(&customers.collect::<Vec<_>>())?;
+        let customers = [customers];
+        transaction.fetch(&statements.hold, &customers).await?;
         if !sent.is_empty() {
-            let parameters = [holder.clone(), json(sent)?];
-            transaction.execute(&statements.done, &parameters).await?;
+            let sent = [json(sent)?];
+            transaction.execute(&statements.done, &sent).await?;
         }
         if !retries.is_empty() {
-            let parameters = [holder.clone(), json(retries)?];
-            transaction.execute(&statements.retry, &parameters).await?;
+            let retries = [json(retries)?];
+            transaction.execute(&statements.retry, &retries).await?;
         }
-        transaction
-            .execute(&statements.end_lease, &[holder, customers])
-            .await?;
+        let [customers] = customers;
+        let ended = [holder.to_owned(), customers];
+        transaction.execute(&statements.end_lease, &ended).await?;
         transaction.commit().await
     }
 

@@ -27,6 +27,7 @@ pub(super) struct Statements {
     pub(super) due: String,
     pub(super) to_lease: String,
     pub(super) lease: String,
+    pub(super) hold: String,
     pub(super) done: String,
     pub(super) retry: String,
     pub(super) end_lease: String,
@@ -110,7 +111,7 @@ impl Statements {
                      select {columns}, o.attempts from mirror_outbox o
                      join mirror_row m on m.queue_customer_id = o.queue_customer_id
                      where (o.due_at <= {now} or o.due_at > {latest})
-                       and (o.lease_until is null or o.lease_until <= {now} or o.lease_until > {until})
+                       and (o.lease_until is null or o.lease_until <= {now} or o.lease_until > {horizon})
                      order by o.due_at limit {limit}{skip_locked}) as leased",
                 rows = sql.array(&format!(
                     "{}, 'attempts', attempts",
@@ -119,7 +120,7 @@ impl Statements {
                 columns = mirror_columns(&|name, _| format!("m.{name}")),
                 now = sql.parameter(1, Kind::Instant),
                 latest = sql.parameter(2, Kind::Instant),
-                until = sql.parameter(3, Kind::Instant),
+                horizon = sql.parameter(3, Kind::Instant),
                 limit = sql.parameter(4, Kind::Integer),
                 skip_locked = sql.skip_locked("o"),
             ),
@@ -128,28 +129,34 @@ impl Statements {
                 until = sql.parameter(2, Kind::Instant),
                 ids = sql.among("queue_customer_id", 3),
             ),
-            done: format!(
-                "{} and lease_holder = $1",
-                sql.delete_among(
-                    "mirror_outbox",
-                    &["queue_customer_id", "version"],
-                    &format!(
-                        "select {}, {} from {}",
-                        sql.field("customer", Kind::Text),
-                        sql.field("version", Kind::Instant),
-                        sql.items(2),
-                    ),
+            // The ledger marks rows in the order of their ids too: no two wait for each other.
+            hold: format!(
+                "select cast(count(*) as text) from (
+                     select 1 from mirror_outbox where {}
+                     order by queue_customer_id collate {}{}) as held",
+                sql.among("queue_customer_id", 1),
+                sql.byte_order(),
+                sql.for_update(),
+            ),
+            // Whoever holds the lease by now: the version is the guard, and it was sent.
+            done: sql.delete_among(
+                "mirror_outbox",
+                &["queue_customer_id", "version"],
+                &format!(
+                    "select {}, {} from {}",
+                    sql.field("customer", Kind::Text),
+                    sql.field("version", Kind::Instant),
+                    sql.items(1),
                 ),
             ),
             retry: format!(
                 "update mirror_outbox set attempts = attempts + 1, due_at = retry.due_at
                  from (select {} as id, {} as version, {} as due_at from {}) as retry
-                 where lease_holder = $1 and queue_customer_id = retry.id
-                   and mirror_outbox.version = retry.version",
+                 where queue_customer_id = retry.id and mirror_outbox.version = retry.version",
                 sql.field("customer", Kind::Text),
                 sql.field("version", Kind::Instant),
                 sql.field("due_at", Kind::Instant),
-                sql.items(2),
+                sql.items(1),
             ),
             end_lease: format!(
                 "update mirror_outbox set lease_holder = null, lease_until = null
