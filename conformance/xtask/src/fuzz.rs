@@ -71,6 +71,20 @@ pub(crate) fn run(
 
 /// The gate's step: every target, on machines that have what it takes.
 pub(crate) fn check(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    steps.run(
+        "check the lock file of the fuzz targets",
+        "a workspace of its own, which no other step reads; `cargo metadata` there mends it",
+        || {
+            let args = [
+                "metadata",
+                "--format-version=1",
+                "--locked",
+                "--manifest-path",
+                MANIFEST,
+            ];
+            process::capture(&mut workspace.cargo(args), &process::CARGO).map(drop)
+        },
+    )?;
     if nightly().ok().flatten().is_none() {
         steps.skip("run the fuzz targets", NO_NIGHTLY);
         return Ok(());
