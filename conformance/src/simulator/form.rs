@@ -165,17 +165,15 @@ impl Params {
         texts.collect()
     }
 
+    /// The keys that are numbers, in their order; as they were written, since `01` is a number too.
     fn numbers(&self) -> Vec<String> {
-        let mut numbers: Vec<usize> = self
+        let mut numbers: Vec<(usize, &String)> = self
             .fields
             .keys()
-            .filter_map(|key| key.parse().ok())
+            .filter_map(|key| Some((key.parse().ok()?, key)))
             .collect();
         numbers.sort_unstable();
-        numbers
-            .into_iter()
-            .map(|number| number.to_string())
-            .collect()
+        numbers.into_iter().map(|(_, key)| key.clone()).collect()
     }
 
     /// Merges `metadata[…]` as Stripe does: a key sent empty is removed, `metadata=` removes them all.
@@ -247,7 +245,7 @@ fn split_key(key: &str) -> Vec<&str> {
 fn insert(level: &mut Map<String, Value>, path: &[&str], text: String) {
     let [head, rest @ ..] = path else { return };
     let key = if head.is_empty() {
-        level.len().to_string()
+        next_number(level)
     } else {
         (*head).to_owned()
     };
@@ -263,5 +261,33 @@ fn insert(level: &mut Map<String, Value>, path: &[&str], text: String) {
     }
     if let Value::Object(inner) = slot {
         insert(inner, rest, text);
+    }
+}
+
+/// What `[]` stands for: the first number from the count of elements on that no element has.
+fn next_number(level: &Map<String, Value>) -> String {
+    let mut number = level.len();
+    while level.contains_key(&number.to_string()) {
+        number += 1;
+    }
+    number.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_appended_takes_no_elements_place() {
+        let params = Params::parse(b"to[1]=a&to[]=b&to[]=c");
+        assert_eq!(params.texts("to"), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn each_number_is_one_element_however_it_is_written() {
+        let params = Params::parse(b"items[02][price]=b&items[1][price]=a&items[%2B2][price]=c");
+        let items = params.list("items");
+        let prices: Vec<_> = items.iter().map(|item| item.text("price")).collect();
+        assert_eq!(prices, [Some("a"), Some("c"), Some("b")]);
     }
 }

@@ -6,7 +6,7 @@
 use anyhow::Result;
 
 use crate::{
-    demo, guard, process,
+    demo, fuzz, guard, process,
     step::{Steps, headline},
     suite::{self, WHOLE},
     tidy,
@@ -42,14 +42,19 @@ fn all(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     suite::build(workspace, steps)?;
     suite::run_tests(workspace, steps, &tools, &[])?;
     document(workspace, steps)?;
-    demo::check(workspace, steps, &tools)
+    demo::check(workspace, steps, &tools)?;
+    fuzz::check(workspace, steps)
 }
 
 fn format(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     steps.run(
         "check the format",
-        "`cargo fmt --all` mends it; the tool: `rustup component add rustfmt`",
-        || process::show(&mut workspace.cargo(["fmt", "--all", "--check"])),
+        "`cargo fmt --all` mends it, and the same in conformance/fuzz; the tool: `rustup component add rustfmt`",
+        || {
+            process::show(&mut workspace.cargo(["fmt", "--all", "--check"]))?;
+            // A workspace of its own, which `--all` does not reach.
+            process::show(&mut workspace.cargo(["fmt", "--check", "--manifest-path", fuzz::MANIFEST]))
+        },
     )
 }
 

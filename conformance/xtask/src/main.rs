@@ -3,10 +3,11 @@
 //! This file is wiring. One noun a file: [`workspace`] knows the folders, [`process`] runs programs, [`step`] tells
 //! what is going on, [`tools`] fetches the pinned programs that tests drive, [`postgres`] starts a server for them,
 //! [`suite`] builds and tests, [`guard`] and [`tidy`] look for what must not be there, [`gate`] is all of it in order,
-//! [`demo`] starts the demonstration, [`bench`] measures.
+//! [`demo`] starts the demonstration, [`bench`] measures, [`fuzz`] runs the fuzz targets.
 
 mod bench;
 mod demo;
+mod fuzz;
 mod gate;
 mod guard;
 mod postgres;
@@ -28,7 +29,7 @@ use crate::{step::Steps, workspace::Workspace};
 ///
 /// Needs Rust. `test` and `ci` also need npm and python3: they fetch the official Stripe CLI and Stripe's Python
 /// client, both pinned, into the build folder, and PostgreSQL where the machine has none. Nothing is installed outside
-/// it.
+/// it. `fuzz` needs a nightly toolchain of Rust; `ci` goes on without.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
@@ -57,7 +58,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// The whole gate, as CI runs it: format, guards, lints, tests, docs, demo.
+    /// The whole gate, as CI runs it: format, guards, lints, tests, docs, demo, fuzz targets.
     ///
     /// Stops at the first step that fails. A change for which this passes may be merged.
     Ci,
@@ -88,6 +89,21 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
         part: u64,
     },
+    /// Run the fuzz targets, each for a minute, and stop at the first input that breaks a promise.
+    ///
+    /// Needs a nightly toolchain (`rustup toolchain install nightly`) and a C++ compiler. The pinned cargo-fuzz is built
+    /// into the build folder, and inputs that reach new code are collected there, to begin with the next time.
+    ///
+    ///   cargo xtask fuzz                          every target
+    ///   cargo xtask fuzz pipeline --seconds 3600  one of them, for an hour
+    #[command(verbatim_doc_comment)]
+    Fuzz {
+        /// One target: a file in `conformance/fuzz/fuzz_targets`.
+        target: Option<String>,
+        /// How long each target runs.
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u32,
+    },
     /// Fetch the pinned tools and print the variables that lead to them.
     ///
     /// The output can be evaluated by a shell, to run a single test by hand: `eval "$(cargo xtask tools)"`.
@@ -114,6 +130,9 @@ fn run(command: Command) -> Result<()> {
         Command::Ci => gate::run(&workspace, steps),
         Command::Demo { args } => demo::hand_over(&workspace, &mut steps, &args),
         Command::Bench { part } => bench::run(&workspace, &mut steps, part),
+        Command::Fuzz { target, seconds } => {
+            fuzz::run(&workspace, &mut steps, target.as_deref(), seconds)
+        }
         Command::Tools => tools::print(&workspace, &mut steps),
         Command::Tidy => tidy::step(&workspace, &mut steps),
     }

@@ -17,7 +17,7 @@ pub(crate) struct Steps {
 struct Finished {
     what: String,
     took: Duration,
-    passed: bool,
+    verdict: &'static str,
 }
 
 impl Steps {
@@ -42,7 +42,7 @@ impl Steps {
         self.finished.push(Finished {
             what: what.to_owned(),
             took,
-            passed: result.is_ok(),
+            verdict: if result.is_ok() { "ok     " } else { "FAILED " },
         });
         if result.is_ok() {
             eprintln!("    done in {}", seconds(took));
@@ -50,21 +50,31 @@ impl Steps {
         result.with_context(|| format!("could not {what}"))
     }
 
+    /// Leaves a step out, in sight.
+    pub(crate) fn skip(&mut self, what: &str, reason: &str) {
+        headline(what, &format!("SKIPPED: {reason}"));
+        self.finished.push(Finished {
+            what: what.to_owned(),
+            took: Duration::ZERO,
+            verdict: "SKIPPED",
+        });
+    }
+
     /// A table of the steps so far with their times.
     pub(crate) fn summary(&self) -> String {
         let mut table = String::new();
         for step in &self.finished {
-            let verdict = if step.passed { "ok    " } else { "FAILED" };
             let _ = writeln!(
                 table,
-                "    {verdict} {:>9}  {}",
+                "    {} {:>9}  {}",
+                step.verdict,
                 seconds(step.took),
                 step.what
             );
         }
         let _ = write!(
             table,
-            "           {:>9}  in all",
+            "            {:>9}  in all",
             seconds(self.started.elapsed())
         );
         table
@@ -91,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_step_is_named_in_the_error_and_marked_in_the_summary() {
+    fn a_step_that_failed_or_was_skipped_is_marked_in_the_summary() {
         let mut steps = Steps::start();
         assert_eq!(steps.run("add", "it is easy", || Ok(1 + 1)).unwrap(), 2);
         let error = steps
@@ -101,6 +111,7 @@ mod tests {
             .unwrap_err();
 
         assert_eq!(format!("{error:#}"), "could not divide: by zero");
+        steps.skip("multiply", "nobody asked");
         let summary = steps.summary();
         let lines: Vec<&str> = summary.lines().map(str::trim).collect();
         assert!(
@@ -111,6 +122,10 @@ mod tests {
             lines[1].starts_with("FAILED") && lines[1].ends_with("divide"),
             "{summary}"
         );
-        assert!(lines[2].ends_with("in all"), "{summary}");
+        assert!(
+            lines[2].starts_with("SKIPPED") && lines[2].ends_with("multiply"),
+            "{summary}"
+        );
+        assert!(lines[3].ends_with("in all"), "{summary}");
     }
 }

@@ -1,12 +1,13 @@
 //! The pinned programs that tests drive, fetched into the build folder.
 //!
-//! 1. A tool is fetched with its own client (npm, pip), as that is set up on the machine, and checked against the
+//! 1. A tool is fetched with its own client (npm, pip, cargo), as that is set up on the machine, and checked against the
 //!    digests in the committed lock files.
 //! 2. An installation is marked with the pins it was made from, last of all: one that was cut short, or whose pins have
 //!    changed, is made anew.
 //! 3. One process installs at a time; others wait.
 //! 4. A variable that is set already wins: a machine without network can bring its own tool.
 
+mod cargo_fuzz;
 mod postgres;
 mod python;
 mod stripe_cli;
@@ -114,6 +115,15 @@ impl Tools {
         variables.push(("STRIPE_CLI_TELEMETRY_OPTOUT", PathBuf::from("true")));
         variables
     }
+}
+
+/// The program that builds and runs fuzz targets.
+pub(crate) fn cargo_fuzz(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf> {
+    steps.run(
+        "get cargo-fuzz",
+        "it builds the fuzz targets, pinned; a minute or two, once",
+        || cargo_fuzz::install(workspace),
+    )
 }
 
 /// The `tools` command: fetches and prints, for a shell to evaluate.

@@ -22,7 +22,7 @@ impl Workspace {
     /// Asks cargo, which alone knows what `CARGO_TARGET_DIR` and the configuration files make of the build folder.
     pub(crate) fn locate() -> Result<Self> {
         let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-        let mut metadata = cargo_command(&cargo);
+        let mut metadata = from_a_shell(&cargo);
         metadata.args(["metadata", "--no-deps", "--format-version=1", "--locked"]);
         let metadata = process::capture(&mut metadata, &process::CARGO)?;
         let metadata: serde_json::Value =
@@ -61,6 +61,11 @@ impl Workspace {
         self.target.join("debug")
     }
 
+    /// The folder that fuzz targets are built in, and that collects what they find interesting.
+    pub(crate) fn fuzz_dir(&self) -> PathBuf {
+        self.target.join("fuzz")
+    }
+
     /// The folder that fetched tools are kept in. Inside the build folder, so that `cargo clean` removes them too.
     pub(crate) fn tools_dir(&self) -> PathBuf {
         self.target.join("tools")
@@ -77,7 +82,7 @@ impl Workspace {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let mut command = cargo_command(&self.cargo);
+        let mut command = from_a_shell(&self.cargo);
         command.args(args).current_dir(&self.root);
         command
     }
@@ -95,13 +100,13 @@ fn programs(metadata: &serde_json::Value) -> Vec<String> {
         .collect()
 }
 
-/// A call of cargo as if from a shell.
+/// A call of a program, cargo for one, as if from a shell.
 ///
 /// `cargo run` tells its child which package it is. A build script that watches such a variable (ring's does) would see
 /// another value under xtask than in a plain `cargo build`, and half the tree would be compiled again at each change
 /// between the two.
-fn cargo_command(cargo: &Path) -> Command {
-    let mut command = Command::new(cargo);
+pub(crate) fn from_a_shell(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let own = name.to_str().is_some_and(|name| {
             ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"]
