@@ -3,7 +3,7 @@
 //! This file is wiring. One noun a file: [`workspace`] knows the folders, [`process`] runs programs, [`step`] tells
 //! what is going on, [`tools`] fetches the pinned programs that tests drive, [`postgres`] starts a server for them,
 //! [`suite`] builds and tests, [`guard`] and [`tidy`] look for what must not be there, [`gate`] is all of it in order,
-//! [`demo`] starts the demonstration, [`bench`] measures, [`fuzz`] runs the fuzz targets.
+//! [`demo`] starts the demonstration, [`mod@bench`] measures, [`fuzz`] runs the fuzz targets.
 
 mod bench;
 mod demo;
