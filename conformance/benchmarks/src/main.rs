@@ -88,6 +88,7 @@ async fn main() -> Result<()> {
     let report = Report {
         criterion: args.criterion.as_deref(),
         machine: machine::describe(),
+        part: args.part,
         load,
         durable_write,
         stores,

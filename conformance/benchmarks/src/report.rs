@@ -18,6 +18,8 @@ pub struct Report<'a> {
     pub criterion: Option<&'a Path>,
     /// The machine.
     pub machine: String,
+    /// Of the events of a whole run, the Nth part was sent.
+    pub part: u64,
     /// How busy it was before.
     pub load: f64,
     /// How long it takes to make a page durable.
@@ -48,6 +50,13 @@ impl Report<'_> {
             self.load,
             micros(self.durable_write)
         )?;
+        if self.part > 1 {
+            writeln!(
+                text,
+                "Of the events of a whole run, 1 in {} was sent.\n",
+                self.part
+            )?;
+        }
         writeln!(
             text,
             "| what | measured | target | reached |\n|---|---|---|---|"
