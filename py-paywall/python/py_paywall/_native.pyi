@@ -1,6 +1,20 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+__all__ = [
+    "Alerts",
+    "Completions",
+    "Decision",
+    "Gate",
+    "Gates",
+    "Mirror",
+    "Problem",
+    "decide_row",
+    "inspect",
+    "mint_customer_token",
+    "mirror_migration",
+]
+
 @final
 class Gate:
     def __new__(
@@ -81,7 +95,7 @@ class Mirror:
 class Alerts:
     def __new__(cls) -> Alerts: ...
     def of(self, decision: Decision) -> list[tuple[str, bool, int]]: ...
-    def flush(self, all: bool) -> list[tuple[str, bool, int]]: ...
+    def flush(self, unfinished: bool) -> list[tuple[str, bool, int]]: ...
 
 def decide_row(row: str, gate: Gate, now: str) -> Decision: ...
 def inspect(database_url: str, timeout_seconds: float) -> str: ...

@@ -1,6 +1,6 @@
 """The paywall for any WSGI application.
 
-Rules, as everywhere (P1–P6): the application runs only for requests that the mirror allows; what can't be
+Rules, as everywhere (P1 to P6): the application runs only for requests that the mirror allows; what can't be
 decided is refused, with the same bytes as from the tower layer.
 """
 
@@ -14,14 +14,13 @@ from py_paywall.asgi import of_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication
 
+    from _typeshed.wsgi import StartResponse, WSGIApplication
     from typing_extensions import Unpack
 
     from py_paywall._mirror import Mirror
     from py_paywall._native import Gate, Problem
     from py_paywall._paywall import Identity
-
 
 
 class PaywallMiddleware:
