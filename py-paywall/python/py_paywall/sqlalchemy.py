@@ -18,7 +18,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from sqlalchemy import CheckConstraint, Column, DateTime, Dialect, MetaData, PrimaryKeyConstraint, Table, Text
-from sqlalchemy.orm import Mapped, declarative_mixin, declared_attr, mapped_column
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.schema import SchemaItem, conv
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -84,7 +84,6 @@ def mirror_table(metadata: MetaData, *, schema: str | None = None) -> Table:
     )
 
 
-@declarative_mixin
 class BillingSubscriptionMirrorMixin:
     """The table's columns, for a model on your own base. One row per customer, free of personal data."""
 
