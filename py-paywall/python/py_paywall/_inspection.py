@@ -26,20 +26,26 @@ class Rights(TypedDict):
     update: bool
 
 
-class Inspection(TypedDict):
+class Contents(TypedDict, total=False):
+    """The rows in numbers; nothing of it where they can't be read."""
+
+    rows: int | None
+    newest_updated_at: str | None
+    malformed_rows: int
+
+
+class Inspection(Contents):
     """What the native module saw; the rest says nothing where ``reachable``, or then ``table``, is false."""
 
     reachable: bool
+    #: Why it is not: a stable code, free of the database's own words.
     error: str | None
-    dialect: Literal["postgresql", "sqlite"]
+    dialect: str
     table: bool
     columns: Sequence[Column]
     constraints: Sequence[str]
     rights: Rights
     database_time: str | None
-    rows: int | None
-    newest_updated_at: str | None
-    malformed_rows: int
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,12 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 #: A feed with customers rarely says nothing for so long.
 QUIET = timedelta(days=1)
 
+_UNREACHABLE_ELSE = "check host, port, name, role and password, or the file's path and rights"
+_UNREACHABLE = {
+    "timed_out": "check host and port, and the firewall between; or give it longer with --timeout",
+    "database_corrupt": "it answers with what can't be read: is it PostgreSQL 12 or later, or a SQLite file?",
+}
+
 
 def examine(seen: Inspection, *, asked_at: datetime, answered_at: datetime, receiver: bool = False) -> list[Finding]:
     """Says what to mend, in the order in which to mend it.
@@ -28,8 +34,8 @@ def examine(seen: Inspection, *, asked_at: datetime, answered_at: datetime, rece
     them. ``receiver``: the same role also writes what Queue pushes.
     """
     if not seen["reachable"]:
-        error = seen["error"] or "it does not answer"
-        return [Finding("mend", "database", error, "check host, port, name, role and password, or the file's path")]
+        error = seen["error"] or "unknown"
+        return [Finding("mend", "database", f"does not answer ({error})", _UNREACHABLE.get(error, _UNREACHABLE_ELSE))]
     findings = [Finding("ok", "database", f"{seen['dialect']} answers")]
     if not seen["table"]:
         remedy = f"`py-paywall alembic-revision`, or `py-paywall sql {seen['dialect']}`, then migrate this database"
@@ -76,18 +82,21 @@ def _clock(seen: Inspection, asked_at: datetime, answered_at: datetime) -> Itera
 
 
 def _rows(seen: Inspection) -> Iterator[Finding]:
-    if seen["malformed_rows"]:
-        says = f"{seen['malformed_rows']} can't be read, and a gate refuses these customers"
-        yield Finding("mend", "rows", says, "somebody else writes the table; have Queue send these rows again")
-    if seen["rows"] == 0:
+    rows, malformed = seen.get("rows"), seen.get("malformed_rows", 0)
+    if rows is None:
+        yield Finding("mend", "rows", "can't be read, so a gate refuses everyone", "mend what is said above first")
+    elif rows == 0:
         remedy = "point Queue's MIRROR_DATABASE_URL here, and register every customer at sign-up"
         yield Finding("mend", "rows", "there is none, so a gate refuses everyone", remedy)
-    elif seen["rows"] is not None and not seen["malformed_rows"]:
-        yield Finding("ok", "rows", f"about {seen['rows']}")
+    elif malformed:
+        says = f"{malformed} of {rows} can't be believed, and a gate refuses these customers"
+        yield Finding("mend", "rows", says, "somebody else writes the table; have Queue send these rows again")
+    else:
+        yield Finding("ok", "rows", f"{rows}, and every one can be believed")
 
 
 def _age(seen: Inspection, now: datetime) -> Iterator[Finding]:
-    newest = _instant(seen["newest_updated_at"])
+    newest = _instant(seen.get("newest_updated_at"))
     if newest is None:
         return
     if newest - now > CLOCK_TOLERANCE:

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from audit_chain import KEY
+from audit.chain import KEY
 
 _SECRET = "whsec_" + "s" * 32
 _PATIENCE_SECONDS = 30

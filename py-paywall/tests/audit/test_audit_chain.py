@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from audit_chain import KEY, OTHER_KEY, Chain, encode, key_id, seal
 
+from audit.chain import KEY, OTHER_KEY, Chain, encode, key_id, seal
 from py_paywall.audit import AuditKey, Finding, Head, verify
 
 
 def found(lines: list[bytes], *heads: Head) -> tuple[int, str] | None:
     finding = verify(lines, KEY, heads).finding
-    return finding and (finding.seq, finding.kind)
+    return (finding.seq, finding.kind) if finding else None
 
 
 def head(chain: Chain, seq: int | None = None) -> Head:
@@ -240,7 +240,9 @@ def test_a_chain_with_a_fault_anywhere_is_found_at_the_first(seed: int) -> None:
     chance = random.Random(seed)
     chain = Chain()
     for _ in range(chance.randint(2, 40)):
-        chain.append(details=chance.randbytes(chance.randint(0, 60)).hex().encode(), microseconds=chance.getrandbits(55))
+        chain.append(
+            details=chance.randbytes(chance.randint(0, 60)).hex().encode(), microseconds=chance.getrandbits(55)
+        )
     first, later = sorted(chance.sample(range(len(chain.rows)), 2))
     for at in (first, later):
         column = chance.choice(["details", "subject", "actor", "recorded_at", "mac", "key_id"])
@@ -353,14 +355,17 @@ def test_a_head_is_read_in_both_its_forms() -> None:
 
 def test_the_encoder_of_these_tests_writes_what_the_page_says() -> None:
     row = Chain.of(1, event_id=b"").rows[0]
-    assert row["preimage"] == (
-        b"billing.audit.row.v1\0"
-        + (1).to_bytes(8, "big")
-        + (1_800_000_000_123_456).to_bytes(8, "big")
-        + b"\0\0\0\x06stripe\0\0\0\x14subscription.changed\0\0\0\x06sub_\xc3\xa4\0\0\0\0"
-        + b'\0\0\0\x20{"status":["trialing","active"]}\0\0\0\x10'
-        + key_id().encode()
-        + b"\0\0\0\x20"
-        + bytes(32)
-    ).hex()
+    assert (
+        row["preimage"]
+        == (
+            b"billing.audit.row.v1\0"
+            + (1).to_bytes(8, "big")
+            + (1_800_000_000_123_456).to_bytes(8, "big")
+            + b"\0\0\0\x06stripe\0\0\0\x14subscription.changed\0\0\0\x06sub_\xc3\xa4\0\0\0\0"
+            + b'\0\0\0\x20{"status":["trialing","active"]}\0\0\0\x10'
+            + key_id().encode()
+            + b"\0\0\0\x20"
+            + bytes(32)
+        ).hex()
+    )
     assert json.loads(encode(row)) == row

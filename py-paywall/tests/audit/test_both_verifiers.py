@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from audit_chain import KEY
-from queue_server import QueueServer
 
+from audit.chain import KEY
+from audit.queue_server import QueueServer
 from py_paywall.audit import Finding, Head, Report, verify
 
 _FOLDER = os.environ.get("BILLING_BIN_DIR", "")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic_host import MODEL, NOTHING, TABLE, Host
 
+from host.application import MODEL, NOTHING, TABLE, Host
 from py_paywall import _native, cli
 
 _TABLE = "billing_subscription_mirror"

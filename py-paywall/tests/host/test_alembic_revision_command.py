@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from alembic_host import Host
 
+from host.application import Host
 from py_paywall import _native, cli
 from py_paywall.alembic import frozen
 
@@ -158,5 +158,5 @@ def test_a_script_is_taken_apart_into_its_statements_verbatim() -> None:
 
 @pytest.mark.parametrize("script", ["select 1", "select ':b' = :a;\n", "select '\\';\n", 'select """";\n'])
 def test_a_script_that_would_change_in_the_freezing_is_refused(script: str) -> None:
-    with pytest.raises(ValueError, match="migration|statement"):
+    with pytest.raises(ValueError, match=r"migration|statement"):
         frozen.body({"sqlite": script})

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import py_paywall
 from py_paywall._commands.mirror_url import add_url, url_of, without_secrets
 from py_paywall._commands.usage import ATTENTION, OK, USAGE, UsageError, add_command
-
-if TYPE_CHECKING:
-    from py_paywall import _native
 
 _DESCRIPTION = """\
 Reads the customer's row in the mirror and says what a gate would decide, by the same rules."""
@@ -40,13 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     return USAGE if decision.retryable else ATTENTION
 
 
-def decide(url: str, customer: str, tier: str) -> _native.Decision:
+def decide(url: str, customer: str, tier: str) -> py_paywall.Decision:
     """Asks the mirror once. ``UsageError`` for what is no such database or no paid tier."""
-    from py_paywall import _native
-
     try:
-        gate = _native.Gate(tier)
-        mirror = _native.Mirror.connect(url, connections=1)
+        gate = py_paywall.Gate(tier)
+        mirror = py_paywall.Mirror.connect(url, connections=1)
     except ValueError as error:
         raise UsageError(without_secrets(str(error), url)) from None
     try:
@@ -55,7 +51,7 @@ def decide(url: str, customer: str, tier: str) -> _native.Decision:
         mirror.close()
 
 
-def _verdict(decision: _native.Decision) -> str:
+def _verdict(decision: py_paywall.Decision) -> str:
     if decision.allowed:
         return "allowed"
     return "unknown, so a gate refuses" if decision.retryable else "refused"

@@ -26,15 +26,22 @@ def statements(script: str) -> list[str]:
 
 def body(scripts: Mapping[str, str]) -> str:
     """The body of a revision's function that runs each database's script: ``{dialect: SQL}``."""
-    lines = ["dialect = op.get_context().dialect.name"]
-    branch = "if"
+    dialects: dict[str, list[str]] = {}
     for dialect, script in scripts.items():
-        lines.append(f'    {branch} dialect == "{dialect}":')
+        dialects.setdefault(script, []).append(dialect)
+    lines = ["dialect = op.get_context().dialect.name"]
+    for script, names in dialects.items():
+        branch = "elif" if len(lines) > 1 else "if"
+        lines.append(f"    {branch} dialect {_is(names)}:")
         lines.extend(f"        op.execute(\n{_literal(statement)}        )" for statement in statements(script))
-        branch = "elif"
     lines.append("    else:")
     lines.append('        raise NotImplementedError(f"py-paywall has no table for {dialect}")')
     return "\n".join(lines)
+
+
+def _is(names: list[str]) -> str:
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f"in ({quoted})" if len(names) > 1 else f"== {quoted}"
 
 
 def _literal(statement: str) -> str:

@@ -55,13 +55,7 @@ create table billing_subscription_mirror (
 def downgrade() -> None:
     """Drops it, with all its rows; Queue can send them again."""
     dialect = op.get_context().dialect.name
-    if dialect == "postgresql":
-        op.execute(
-            """
-drop table billing_subscription_mirror;
-"""
-        )
-    elif dialect == "sqlite":
+    if dialect in ("postgresql", "sqlite"):
         op.execute(
             """
 drop table billing_subscription_mirror;

@@ -68,7 +68,10 @@ class Host:
         assert script is not None
         assert not isinstance(script, list)
         path = Path(script.path)
-        make, drop = f'op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True))', f'op.drop_table("{name}")'
+        make, drop = (
+            f'op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True))',
+            f'op.drop_table("{name}")',
+        )
         path.write_text(path.read_text().replace("pass", make, 1).replace("pass", drop, 1))
         return script.revision
 
