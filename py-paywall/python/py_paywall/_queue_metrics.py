@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from http.client import HTTPException
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -35,7 +36,7 @@ def fetch(queue_url: str, *, timeout_seconds: float) -> Feed:
         with urlopen(request, timeout=timeout_seconds) as answer:
             text = answer.read(_MAX_BYTES).decode("utf-8", "replace")
     # OSError: also every HTTP status that is none of success. ValueError: no URL.
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise MetricsError(f"Queue's /metrics can't be read ({type(error).__name__})") from error
     return parse(text)
 
