@@ -16,15 +16,27 @@ columns: a tier alone says nothing about whether it is still paid for.
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Dialect, MetaData, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
-from sqlalchemy.schema import SchemaItem, conv
+from sqlalchemy.schema import conv
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 __all__ = ["BillingSubscriptionMirrorMixin", "Instant", "mirror_table"]
 
 _TABLE = "billing_subscription_mirror"
+# UTC text of fixed width. Other text sorts wrongly.
 _SQLITE_FORM = (
     "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]"
 )
@@ -77,10 +89,9 @@ def mirror_table(metadata: MetaData, *, schema: str | None = None) -> Table:
         Column("status", Text, nullable=False),
         Column("current_period_end", Instant, nullable=True),
         Column("updated_at", Instant, nullable=False),
-        *_constraints(),
+        _primary_key(),
         schema=schema,
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
+        **_OPTIONS,
     )
 
 
@@ -102,16 +113,27 @@ class BillingSubscriptionMirrorMixin:
 
     @declared_attr.directive
     @classmethod
-    def __table_args__(cls) -> tuple[SchemaItem | dict[str, bool], ...]:
-        return (*_constraints(), {"sqlite_strict": True, "sqlite_with_rowid": False})
+    def __table_args__(cls) -> tuple[PrimaryKeyConstraint, dict[str, Any]]:
+        return (_primary_key(), _OPTIONS)
 
 
-def _constraints() -> list[SchemaItem]:
+def _primary_key() -> PrimaryKeyConstraint:
     # `conv`: the names are the migration's; the host's naming convention must not change them.
-    return [
-        PrimaryKeyConstraint("queue_customer_id", name=conv(f"{_TABLE}_pkey")),
-        *(
-            CheckConstraint(f"{column} glob '{_SQLITE_FORM}'", name=conv(f"{_TABLE}_{name}_check")).ddl_if("sqlite")
-            for column, name in (("current_period_end", "period_end"), ("updated_at", "updated_at"))
-        ),
-    ]
+    return PrimaryKeyConstraint("queue_customer_id", name=conv(f"{_TABLE}_pkey"))
+
+
+def _add_checks(table: Table, connection: Connection, **_: Any) -> None:
+    """Adds SQLite's checks, once it is SQLite that makes the table.
+
+    In the metadata from the start they would be rendered into the host's revisions for PostgreSQL too.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    for column, name in (("current_period_end", "period_end"), ("updated_at", "updated_at")):
+        check = CheckConstraint(f"{column} glob '{_SQLITE_FORM}'", name=conv(f"{_TABLE}_{name}_check"))
+        if check.name not in {constraint.name for constraint in table.constraints}:
+            table.append_constraint(check.ddl_if("sqlite"))
+
+
+# Not `strict`, as in the migration: not every SQLAlchemy 2.0 can write it beside `without rowid`.
+_OPTIONS: dict[str, Any] = {"sqlite_with_rowid": False, "listeners": [("before_create", _add_checks)]}

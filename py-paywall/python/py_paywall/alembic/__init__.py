@@ -25,13 +25,18 @@ __all__ = ["include_name", "include_object"]
 
 # The second is kept by those who make the table with the Rust migrations.
 _OURS = frozenset(("billing_subscription_mirror", "_billing_mirror_migrations"))
+# SQLite's alone, so no model has them.
+_CHECKS = frozenset(f"billing_subscription_mirror_{name}_check" for name in ("period_end", "updated_at"))
 
 
 def include_object(thing: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
     """For ``context.configure(include_object=…)``: leaves alone the table that the host has no model of.
 
-    Where the host does have the model, it is compared like any other.
+    Where the host does have the model, it is compared like any other; but for SQLite's checks, where Alembic's
+    plugin for checks is switched on.
     """
+    if type_ == "check_constraint":
+        return name not in _CHECKS
     return not (type_ == "table" and reflected and compare_to is None and name in _OURS)
 
 
