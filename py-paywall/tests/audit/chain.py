@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from py_paywall.audit import Head, verify
+
 KEY = "00112233445566778899aabbccddeeff" * 2
 OTHER_KEY = "f" * 63 + "0"
 
@@ -104,3 +106,14 @@ class Chain:
 
 def encode(row: dict[str, Any]) -> bytes:
     return json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def found(lines: list[bytes], *heads: Head) -> tuple[int, str] | None:
+    """What the verifier finds first: the place and the kind."""
+    finding = verify(lines, KEY, heads).finding
+    return (finding.seq, finding.kind) if finding else None
+
+
+def head(chain: Chain, seq: int | None = None) -> Head:
+    """The head that was kept when the chain was so long."""
+    return Head.parse(json.dumps(chain.head(seq)))

@@ -39,6 +39,8 @@ class Written:
 
 def write(config_file: str | None, *, head: str | None, message: str) -> Written:
     """Writes the file after the host's current head. ``RevisionError`` where that is not clear."""
+    if not hasattr(Config, "get_alembic_option"):
+        raise RevisionError("this needs Alembic 1.16 or later: pip install 'py-paywall[alembic]'")
     try:
         history = ScriptDirectory.from_config(_config(config_file))
         _refuse_twice(history)
