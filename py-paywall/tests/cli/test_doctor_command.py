@@ -200,3 +200,9 @@ def test_check_answers_2_where_nobody_can_say(table: SqliteMirror, capsys: Outpu
 def test_check_answers_2_for_a_tier_that_nobody_pays_for(table: SqliteMirror, capsys: Output) -> None:
     assert cli.main(["check", "ada", "--tier", "free", "--url", table.url]) == 2
     assert capsys.readouterr().err.startswith("py-paywall: ")
+
+
+@pytest.mark.parametrize("customer", ["", "a\nb"])
+def test_check_answers_2_for_what_is_no_customers_id(customer: str, table: SqliteMirror, capsys: Output) -> None:
+    assert cli.main(["check", customer, "--url", table.url]) == 2
+    assert "CUSTOMER is nothing" in capsys.readouterr().err

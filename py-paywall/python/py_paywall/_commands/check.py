@@ -30,6 +30,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs it."""
     decision = decide(url_of(arguments), arguments.customer, arguments.tier)
+    if decision.code == "no_identity":
+        raise UsageError("CUSTOMER is nothing that can be a customer's id")
     print(f"decision: {_verdict(decision)}")
     print(f"code: {decision.code}")
     print(f"tier: {decision.tier or 'none'}")
