@@ -43,6 +43,7 @@ class Gates:
     def before(
         self, path: str | bytes, raw_path: str | bytes | None = None, mount: str | bytes | None = None
     ) -> Gate | None: ...
+    def before_environ(self, environ: dict[str, Any]) -> Gate | None: ...
 
 @final
 class Problem:

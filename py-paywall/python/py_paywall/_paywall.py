@@ -80,6 +80,8 @@ class Paywall:
         self._gate_of_tier: dict[str, Gate] = {}
         #: `before(path, raw_path, mount)`: the gate before a path, or None for an exempt one (P4).
         self.before = self._gates.before
+        #: The same for a WSGI environ.
+        self.before_environ = self._gates.before_environ
         if observe:
             logger.warning("THE PAYWALL ONLY OBSERVES: it refuses nothing, and everyone reaches what is paid for")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from py_paywall._mirror import Mirror
-    from py_paywall._native import Gate, Problem
+    from py_paywall._native import Problem
     from py_paywall._paywall import Identity
 
 
@@ -45,9 +45,10 @@ class PaywallMiddleware:
         self.app = app
         self.paywall = paywall or of_settings(mirror, default_tier, settings)
         self.identity = identity
+        self._before = self.paywall.before_environ
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        gate = gate_before(self.paywall, environ)
+        gate = self._before(environ)
         if gate is None:
             return self.app(environ, start_response)
         decision = self.paywall.decide(gate, self.identity, environ)
@@ -56,15 +57,6 @@ class PaywallMiddleware:
             environ["paywall.decision"] = decision
             return self.app(environ, start_response)
         return refuse(problem, start_response)
-
-
-def gate_before(paywall: Paywall, environ: dict[str, Any]) -> Gate | None:
-    """The gate before a request's path; None for an exempt one."""
-    # Bytes that stand there as characters (PEP 3333).
-    path = environ.get("PATH_INFO", "").encode("latin-1")
-    mount = environ.get("SCRIPT_NAME", "").encode("latin-1")
-    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    return paywall.before(path, raw, mount)
 
 
 def refuse(problem: Problem, start_response: StartResponse) -> Iterable[bytes]:
