@@ -1,4 +1,4 @@
-//! The mirror: one row per customer, free of personal data, beside the service that gates (M1–M3).
+//! The mirror: one row per customer, free of personal data, beside the service that gates (M1–M4).
 //!
 //! Queue writes rows through a [`MirrorSink`]; a gate reads them through a [`MirrorReader`]. The
 //! row's `updated_at` is minted when it is committed, never taken from Stripe's clock, and orders
@@ -8,6 +8,7 @@
 mod coalescing;
 #[cfg(feature = "_store")]
 mod outbox;
+pub mod push;
 #[cfg(feature = "_store")]
 pub(crate) mod sql;
 mod stamp;
@@ -116,6 +117,8 @@ pub struct UnverifiedRow {
     /// `status`.
     pub status: String,
     /// `current_period_end`, as `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
+    // Null is an end that never was; a column that is not there is a row that nobody wrote.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub current_period_end: Option<String>,
     /// `updated_at`, likewise.
     pub updated_at: String,
