@@ -8,9 +8,11 @@
 //! nothing feeds the mirror any more. Without it, every renewal would lock customers out for the
 //! minutes until its webhook comes.
 
+mod gates;
 mod problem;
 mod route;
 
+pub use gates::RoutedGates;
 pub use problem::{Problem, Protocol};
 pub use route::{InvalidPattern, Requirement, Routes};
 

@@ -7,6 +7,8 @@
 #[cfg(feature = "_store")]
 mod coalescing;
 #[cfg(feature = "_store")]
+mod inspection;
+#[cfg(feature = "_store")]
 mod outbox;
 pub mod push;
 #[cfg(feature = "_store")]
@@ -15,6 +17,8 @@ mod stamp;
 
 #[cfg(feature = "_store")]
 pub use coalescing::{BatchReader, Coalescing};
+#[cfg(feature = "_store")]
+pub use inspection::{Column, Contents, Inspection, Rights, Table};
 #[cfg(feature = "_store")]
 pub(crate) use outbox::LONGEST_BACK_OFF;
 #[cfg(feature = "_store")]
@@ -26,7 +30,7 @@ pub use stamp::MirrorTime;
 use std::fmt;
 use std::future::Future;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::catalogue::Tier;
 use crate::id::CustomerId;
@@ -108,20 +112,39 @@ pub struct MirrorRow {
 }
 
 /// A mirror row as a database holds it, of which nothing is believed yet.
+///
+/// A column that holds no text (a table of the host's own making may let it be null, or a number)
+/// is read as an empty one, which nothing is believed of either: one bad row must not make those
+/// unreadable that are read with it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct UnverifiedRow {
     /// `queue_customer_id`.
+    #[serde(deserialize_with = "text")]
     pub queue_customer_id: String,
     /// `plan_tier`.
+    #[serde(deserialize_with = "text")]
     pub plan_tier: String,
     /// `status`.
+    #[serde(deserialize_with = "text")]
     pub status: String,
     /// `current_period_end`, as `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
-    // Null is an end that never was; a column that is not there is a row that nobody wrote.
-    #[serde(deserialize_with = "Option::deserialize")]
+    #[serde(deserialize_with = "text_or_null")]
     pub current_period_end: Option<String>,
     /// `updated_at`, likewise.
+    #[serde(deserialize_with = "text")]
     pub updated_at: String,
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    text_or_null(deserializer).map(Option::unwrap_or_default)
+}
+
+fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        _ => Some(String::new()),
+    })
 }
 
 /// A mirror row that nothing of ours wrote so. The gate stays closed on it.

@@ -25,6 +25,21 @@ pub enum Schema {
     Mirror,
 }
 
+/// How the mirror's table comes in PostgreSQL, and how it goes: for hosts whose own migrations make
+/// it.
+#[cfg(feature = "postgres")]
+#[must_use]
+pub fn mirror_postgres() -> (&'static str, &'static str) {
+    script::up_and_down(script::MIRROR_POSTGRES)
+}
+
+/// How the mirror's table comes in SQLite, and how it goes.
+#[cfg(feature = "sqlite")]
+#[must_use]
+pub fn mirror_sqlite() -> (&'static str, &'static str) {
+    script::up_and_down(script::MIRROR_SQLITE)
+}
+
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 impl Schema {
     /// The table that says which migrations were applied.

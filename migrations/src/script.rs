@@ -53,6 +53,14 @@ pub(crate) static MIRROR_POSTGRES: &[Script] =
 pub(crate) static MIRROR_SQLITE: &[Script] =
     scripts!("mirror/sqlite": "0001_billing_subscription_mirror");
 
+/// The table of a schema that is but one.
+pub(crate) fn up_and_down(scripts: &'static [Script]) -> (&'static str, &'static str) {
+    match scripts {
+        [only] => (only.up, only.down),
+        _ => unreachable!("the mirror is one table, made by one script"),
+    }
+}
+
 /// The migrator of these scripts. Each schema has its own table of applied migrations, so that
 /// both can live in one database, beside a host's own migrations.
 pub(crate) fn migrator(schema: Schema, scripts: &'static [Script]) -> Migrator {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use billing_core::alert::Alerts;
 use billing_core::catalogue::NotAPaidTier;
-use billing_core::decision::{Gate, Requirement, Routes};
+use billing_core::decision::{Gate, RoutedGates, Routes};
 use billing_core::mirror::MirrorReader;
 use http::Request;
 use jiff::Timestamp;
@@ -28,9 +28,7 @@ pub struct PaywallLayer<R, I = NoIdentity, D = ProblemResponse> {
     pub(crate) reader: Arc<R>,
     pub(crate) identity: Arc<I>,
     pub(crate) denial: Arc<D>,
-    /// One for every tier that a route may ask for, the lowest first; never empty.
-    gates: Arc<[Arc<Gate>]>,
-    routes: Arc<Routes>,
+    gates: RoutedGates,
     pub(crate) alerts: Alerts,
     pub(crate) clock: Arc<Clock>,
     pub(crate) read_timeout: Duration,
@@ -41,13 +39,11 @@ impl<R: MirrorReader> PaywallLayer<R> {
     /// A paywall that lets nobody below the gate's tier through to any path. It can be put on a
     /// service once it has an [`identity`](Self::identity).
     pub fn new(reader: R, gate: Gate) -> Self {
-        let routes = Routes::gated_by_default(gate.required_tier().clone());
         Self {
             reader: Arc::new(reader),
             identity: Arc::new(NoIdentity),
             denial: Arc::new(ProblemResponse),
-            routes: Arc::new(routes.within(gate.tiers().clone())),
-            gates: Arc::new([Arc::new(gate)]),
+            gates: RoutedGates::everywhere(gate),
             alerts: Alerts::default(),
             clock: Arc::new(Timestamp::now),
             read_timeout: DEFAULT_READ_TIMEOUT,
@@ -64,7 +60,6 @@ impl<R, I, D> PaywallLayer<R, I, D> {
             identity: Arc::new(identity),
             denial: self.denial,
             gates: self.gates,
-            routes: self.routes,
             alerts: self.alerts,
             clock: self.clock,
             read_timeout: self.read_timeout,
@@ -79,7 +74,6 @@ impl<R, I, D> PaywallLayer<R, I, D> {
             identity: self.identity,
             denial: Arc::new(denial),
             gates: self.gates,
-            routes: self.routes,
             alerts: self.alerts,
             clock: self.clock,
             read_timeout: self.read_timeout,
@@ -94,17 +88,8 @@ impl<R, I, D> PaywallLayer<R, I, D> {
     /// [`NotAPaidTier`] when a route asks for a tier that is not in the gate's order or is its
     /// lowest.
     pub fn routes(self, routes: Routes) -> Result<Self, NotAPaidTier> {
-        let gate = &self.gates[0];
-        let mut gates = vec![Arc::clone(gate)];
-        for tier in routes.required_tiers() {
-            gates.push(Arc::new(gate.for_tier(tier.clone())?));
-        }
-        gates.sort_by_key(|gate| gate.tiers().rank(gate.required_tier()));
-        Ok(Self {
-            routes: Arc::new(routes.within(gate.tiers().clone())),
-            gates: gates.into(),
-            ..self
-        })
+        let gates = self.gates.with_routes(routes)?;
+        Ok(Self { gates, ..self })
     }
 
     /// The same paywall raising its alerts here: share it with the rest of the process, and call
@@ -145,20 +130,11 @@ impl<R, I, D> PaywallLayer<R, I, D> {
     /// The gate before a request's path; `None` for an exempt one.
     pub(crate) fn gate<B>(&self, request: &Request<B>) -> Option<&Arc<Gate>> {
         let original = request.extensions().get::<OriginalPath>();
-        let requirement = self.routes.requirement(
+        self.gates.gate(
             request.uri().path(),
             original.map(OriginalPath::path),
             original.and_then(OriginalPath::mount),
-        );
-        match requirement {
-            Requirement::Exempt => None,
-            Requirement::Tier(tier) => {
-                let gate = self.gates.iter().find(|gate| gate.required_tier() == tier);
-                // Every tier of the routes has its gate. Were one missing, the strictest stands
-                // in: nothing here may open.
-                Some(gate.unwrap_or_else(|| &self.gates[self.gates.len() - 1]))
-            }
-        }
+        )
     }
 }
 
@@ -181,8 +157,7 @@ impl<R, I, D> Clone for PaywallLayer<R, I, D> {
             reader: Arc::clone(&self.reader),
             identity: Arc::clone(&self.identity),
             denial: Arc::clone(&self.denial),
-            gates: Arc::clone(&self.gates),
-            routes: Arc::clone(&self.routes),
+            gates: self.gates.clone(),
             alerts: self.alerts.clone(),
             clock: Arc::clone(&self.clock),
             read_timeout: self.read_timeout,
@@ -196,7 +171,6 @@ impl<R, I, D> fmt::Debug for PaywallLayer<R, I, D> {
         formatter
             .debug_struct("PaywallLayer")
             .field("gates", &self.gates)
-            .field("routes", &self.routes)
             .field("alerts", &self.alerts)
             .field("read_timeout", &self.read_timeout)
             .field("observe", &self.observe)

@@ -274,12 +274,25 @@ fn places<'a>(
         if let Some((before, _)) = given.split_once(['?', '#']) {
             spell(before, &mut spellings)?;
         }
+        // A request line may hold a whole URL, and a server may route on its path.
+        if let Some(path) = path_of_url(given) {
+            spell(path, &mut spellings)?;
+        }
     }
     let mount = mount.map(|mount| split(Cow::Borrowed(mount), &['/']));
     let places = spellings
         .into_iter()
         .map(|spelling| with_mount(spelling, &mount));
     Some(places.collect())
+}
+
+/// The path of an absolute URL, without its query.
+fn path_of_url(given: &str) -> Option<&str> {
+    let (_, after_scheme) = given
+        .split_once("://")
+        .filter(|_| !given.starts_with('/'))?;
+    let path = &after_scheme[after_scheme.find('/')?..];
+    path.split(['?', '#']).next()
 }
 
 /// Adds the spellings of a path as it is given and as it is decoded.

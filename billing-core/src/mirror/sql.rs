@@ -25,7 +25,7 @@ pub enum CreateError {
 /// `billing_subscription_mirror` in a database.
 #[derive(Debug, Clone)]
 pub struct SqlMirror {
-    database: Database,
+    pub(super) database: Database,
 }
 
 /// The columns of a mirror row.

@@ -1,0 +1,81 @@
+"""Alerts: always a log record, and an event at Sentry where its SDK is installed.
+
+The first of a kind is told at once; those that follow within a minute are counted and told together.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from py_paywall import _native
+
+if TYPE_CHECKING:
+    from py_paywall._native import Decision
+
+logger = logging.getLogger("py_paywall")
+
+#: Seconds after which what was counted is told: a little longer than it is gathered.
+_WINDOW_SECONDS = 61.0
+
+
+class Alerts:
+    """The alerts of a process."""
+
+    def __init__(self) -> None:
+        self._alerts = _native.Alerts()
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
+
+    def of(self, decision: Decision) -> None:
+        """Raises what a decision is worth telling of: a missing row, an unknown entitlement."""
+        self._tell(self._alerts.of(decision))
+        if self._timer is None:
+            with self._lock:
+                if self._timer is None:
+                    self._timer = threading.Timer(_WINDOW_SECONDS, self._flush)
+                    self._timer.daemon = True
+                    self._timer.start()
+
+    def flush(self) -> None:
+        """Tells all that was counted: for the end of the process."""
+        self._tell(self._alerts.flush(True))
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._tell(self._alerts.flush(False))
+
+    def _tell(self, told: list[tuple[str, bool, int]]) -> None:
+        for name, critical, count in told:
+            level = logging.CRITICAL if critical else logging.ERROR
+            logger.log(level, "%s (%d times)", name, count, extra={"alert": name, "count": count})
+            if critical:
+                _tell_sentry(name, count)
+
+
+def _tell_sentry(name: str, count: int) -> None:
+    try:
+        import sentry_sdk
+    except ImportError:
+        return
+    with sentry_sdk.new_scope() as scope:
+        scope.set_tag("alert", name)
+        scope.set_extra("count", count)
+        scope.capture_message(name, level="fatal")
+
+
+alerts = Alerts()
+
+
+def _forget() -> None:
+    """In a child of a fork: what the parent counted is the parent's to tell, and its timer is not here."""
+    global alerts
+    alerts = Alerts()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+atexit.register(lambda: alerts.flush())
