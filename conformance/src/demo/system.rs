@@ -12,6 +12,7 @@ use tokio::process::Command;
 use super::Options;
 use super::hands::Hands;
 use super::program::Program;
+use crate::client::client;
 use crate::driver::FixtureRunner;
 use crate::simulator::{Delivery, Endpoint, Simulator, SimulatorConfig};
 
@@ -111,7 +112,7 @@ impl System {
             format!("{}/api/v1/billing/webhook", queue.url()),
             WEBHOOK_SECRET,
         ));
-        let client = reqwest::Client::new();
+        let client = client().build()?;
         Ok(Self {
             stripe,
             queue,
