@@ -3,12 +3,14 @@ from typing import Any, final
 
 __all__ = [
     "Alerts",
+    "Answered",
     "Completions",
     "Decision",
     "Gate",
     "Gates",
     "Mirror",
     "Problem",
+    "Receiver",
     "decide_row",
     "inspect",
     "mint_customer_token",
@@ -91,6 +93,27 @@ class Mirror:
     def decide(self, customer_id: str | None, gate: Gate) -> Decision: ...
     def submit(self, customer_id: str | None, gate: Gate, completions: Completions, future: Any) -> None: ...
     def close(self) -> None: ...
+
+@final
+class Answered:
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+
+@final
+class Receiver:
+    MAX_BODY_BYTES: int
+    SIGNATURE_HEADER: str
+    def __new__(cls, mirror: Mirror, secrets: str, tolerance_seconds: int) -> Receiver: ...
+    def receive(self, body: bytes, signatures: Sequence[bytes | str]) -> Answered: ...
+    def submit(self, body: bytes, signatures: Sequence[bytes | str], completions: Completions, future: Any) -> None: ...
 
 @final
 class Alerts:

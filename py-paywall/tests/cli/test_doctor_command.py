@@ -12,8 +12,9 @@ import pytest
 
 import py_paywall
 from cli.test_doctor import healthy
-from conftest import SqliteMirror
 from py_paywall import _native, cli
+
+from conftest import SqliteMirror
 
 Output = pytest.CaptureFixture[str]
 URL = "postgresql://app:s3cret%21@db/raptor?password=0ther"
