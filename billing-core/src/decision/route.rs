@@ -334,7 +334,9 @@ fn as_routed(path: &str) -> Option<Vec<Cow<'_, str>>> {
     }
 }
 
-/// Decodes percent escapes once. `None` where an escape is broken or what comes out is not UTF-8.
+/// Decodes percent escapes once. `None` where an escape is broken, or where what comes out is not
+/// UTF-8 or has control characters: no route is meant by these, but a router whose expressions end
+/// with `$` takes `/reports` and a line break for `/reports`.
 fn decode_once(path: &str) -> Option<Cow<'_, str>> {
     let broken = path.match_indices('%').any(|(at, _)| {
         !path
@@ -345,7 +347,8 @@ fn decode_once(path: &str) -> Option<Cow<'_, str>> {
     if broken {
         None
     } else {
-        percent_decode_str(path).decode_utf8().ok()
+        let decoded = percent_decode_str(path).decode_utf8().ok();
+        decoded.filter(|decoded| !decoded.contains(char::is_control))
     }
 }
 

@@ -13,7 +13,7 @@ from py_paywall._paywall import Paywall, Settings
 from py_paywall.asgi import of_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication
 
     from typing_extensions import Unpack
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from py_paywall._mirror import Mirror
     from py_paywall._native import Gate, Problem
     from py_paywall._paywall import Identity
-
 
 
 class PaywallMiddleware:
@@ -61,11 +60,22 @@ class PaywallMiddleware:
 
 def gate_before(paywall: Paywall, environ: dict[str, Any]) -> Gate | None:
     """The gate before a request's path; None for an exempt one."""
-    # Bytes that stand there as characters (PEP 3333).
-    path = environ.get("PATH_INFO", "").encode("latin-1")
-    mount = environ.get("SCRIPT_NAME", "").encode("latin-1")
-    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    return paywall.before(path, raw, mount)
+    path, mount = environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")
+    return paywall.before(_bytes(path), raw_path(environ), _bytes(mount))
+
+
+def raw_path(environ: Mapping[str, Any]) -> bytes | None:
+    """The path of the request line, where the server tells it."""
+    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    return _bytes(target.partition("?")[0]) or None
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes that stand there as characters (PEP 3333)."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"%"  # Which can't be decoded either, and so is gated.
 
 
 def refuse(problem: Problem, start_response: StartResponse) -> Iterable[bytes]:
