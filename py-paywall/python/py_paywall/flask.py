@@ -107,9 +107,10 @@ class Paywall(_paywall.Paywall):
         if problem is None:
             g.paywall = decision
             return None
-        headers = [*problem.headers, ("content-length", str(len(problem.body)))]
         # A response and no exception: an application's own handler for status 402 does not answer in its place.
-        return Response(problem.body, problem.status, headers)
+        response = Response(problem.body, problem.status, problem.headers)
+        response.headers.set("content-length", str(len(problem.body)))
+        return response
 
     def _forgotten(self, view: View | None) -> Gate | None:
         """The gate of a view that was registered before it was decorated, as happens above `@app.route`."""

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import sys
+import tempfile
 import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -150,7 +151,8 @@ def over_wsgi(app: Any, target: str, headers: Mapping[str, str], **request: Any)
 
 def bare_asgi(mirror: Any, identity: Any, **settings: Any) -> Site:
     async def app(scope: Any, _receive: Any, send: Any) -> None:
-        site.calls.append(scope["path"])
+        if scope["path"] != FREE:
+            site.calls.append(scope["path"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"here"})
 
@@ -164,7 +166,8 @@ def bare_asgi(mirror: Any, identity: Any, **settings: Any) -> Site:
 
 def bare_wsgi(mirror: Any, identity: Any, **settings: Any) -> Site:
     def app(environ: Any, start_response: Any) -> list[bytes]:
-        site.calls.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"] != FREE:
+            site.calls.append(environ["PATH_INFO"])
         start_response("200 OK", [])
         return [b"here"]
 
@@ -283,7 +286,13 @@ def set_up_django(**settings: Any) -> Any:
     if not django_settings.configured:
         django_settings.configure(
             ALLOWED_HOSTS=["*"],
-            INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "py_paywall.django"],
+            DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{tempfile.mkdtemp()}/django.db"}},
+            INSTALLED_APPS=[
+                "django.contrib.auth",
+                "django.contrib.contenttypes",
+                "django.contrib.sessions",
+                "py_paywall.django",
+            ],
             SECRET_KEY="of the tests",
             USE_TZ=True,
         )
@@ -351,13 +360,17 @@ def opened(skin: Skin, mirror: Any, identity: Any = lambda customer: customer, *
         site.close()
 
 
+def answer_of(expected: Mapping[str, Any]) -> Answer:
+    """An answer as the vectors write it, and how a server of Python's is told its length."""
+    body = expected["body"].encode()
+    headers = [(name, value) for name, value in expected["headers"]]
+    return Answer(expected["status"], [*headers, ("content-length", str(len(body)))], body)
+
+
 def vector(decision: str, protocol: str = "http") -> Answer:
     """How the vectors answer what was decided, for a gate of which only the tier is said."""
     cases = json.loads((REPOSITORY / "conformance/vectors/decision.json").read_text())["cases"]
     for case in cases:
         if case["expected"].get("decision") == decision and case["input"]["gate"] == {"required_tier": "pro"}:
-            answer = case["expected"][protocol]
-            body = answer["body"].encode()
-            headers = [tuple(header) for header in answer["headers"]]
-            return Answer(answer["status"], [*headers, ("content-length", str(len(body)))], body)
+            return answer_of(case["expected"][protocol])
     raise KeyError(decision)

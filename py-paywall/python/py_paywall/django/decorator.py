@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,8 +30,6 @@ def require(tier: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def gated(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if _on_an_event_loop():
-                return agated(request, *args, **kwargs)
             refusal = admission.admit(configuration.configured(), configuration.gate_for(tier), request)
             return view(request, *args, **kwargs) if refusal is None else refusal
 
@@ -44,17 +41,14 @@ def require(tier: str) -> Callable[[View], View]:
             response = view(request, *args, **kwargs)
             return await response if inspect.isawaitable(response) else response
 
-        if iscoroutinefunction(view):
+        if _is_async(view):
             return markcoroutinefunction(agated)  # type: ignore[return-value]
         return gated  # type: ignore[return-value]
 
     return decorate
 
 
-def _on_an_event_loop() -> bool:
-    """Whether this must not block, though it is no coroutine: `dispatch` of a class with async methods is such."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+def _is_async(view: Callable[..., Any]) -> bool:
+    """Whether a view's answer is awaited. A class's `dispatch` is no coroutine, even where its methods are."""
+    dispatch = getattr(view, "func", view)  # `method_decorator` gives a partial.
+    return iscoroutinefunction(view) or bool(getattr(getattr(dispatch, "__self__", None), "view_is_async", False))
