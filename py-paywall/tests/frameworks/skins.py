@@ -57,9 +57,17 @@ class Site:
 
     def close(self) -> None:
         if self.loop is not None:
+            self.loop.run_until_complete(_end_tasks())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
         self.on_close()
+
+
+async def _end_tasks() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def scope_of(target: str, headers: Mapping[str, str], method: str = "GET", root_path: str = "") -> dict[str, Any]:

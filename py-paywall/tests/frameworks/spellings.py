@@ -46,9 +46,6 @@ _BEGINNINGS = [
     "/%61pp", "/app/../", "/;", "/%00",
 ]  # fmt: skip
 
-_Change = "Callable[[str, random.Random], str]"
-
-
 def _at(path: str, chance: random.Random, change: Callable[[str], str], wanted: Callable[[str], bool]) -> str:
     places = [place for place, character in enumerate(path) if wanted(character)]
     if not places:

@@ -18,11 +18,7 @@ PATTERNED = {"reports", "daily", "report", "archive", "sub data", "sub health"}
 #: Settings, and the handlers that are gated by them.
 MODES: dict[str, tuple[dict[str, Any], Callable[[str], bool]]] = {
     "gated by default": (
-        # Under a mount, a path is exempt only if it is with the prefix and without.
-        {
-            "default_tier": "pro",
-            "exempt": ["/health", "/public/**", "/app/health", "/app/public/**"],
-        },
+        {"default_tier": "pro", "exempt": ["/health", "/public/**"]},
         lambda name: name not in FREE,
     ),
     "open by default": (
@@ -43,6 +39,14 @@ MODES: dict[str, tuple[dict[str, Any], Callable[[str], bool]]] = {
         lambda name: name in PATTERNED,
     ),
 }
+
+
+def settings_of(mode: str, mirror: str, mount: str = "") -> dict[str, Any]:
+    """The settings of a mode. Under a mount, a path is exempt only if it is with the prefix and without."""
+    settings = {"mirror": mirror, **MODES[mode][0]}
+    if mount and "exempt" in settings:
+        settings["exempt"] = [prefix + path for path in settings["exempt"] for prefix in ("", mount)]
+    return settings
 
 
 def starlette(settings: dict[str, Any] | None, calls: list[str]) -> Site:
@@ -206,5 +210,5 @@ TOWNS = [starlette, fastapi, flask, django_wsgi, django_asgi]
 def of_environment() -> Any:
     """The application that a server's process serves."""
     towns = {town.__name__: town for town in TOWNS}
-    settings = {"mirror": os.environ["TOWN_MIRROR"], **MODES[os.environ["TOWN_MODE"]][0]}
+    settings = settings_of(os.environ["TOWN_MODE"], os.environ["TOWN_MIRROR"])
     return towns[os.environ["TOWN"]](settings, []).app
