@@ -1,4 +1,4 @@
-//! The mirror: one row per customer, free of personal data, beside the service that gates (M1–M3).
+//! The mirror: one row per customer, free of personal data, beside the service that gates (M1–M4).
 //!
 //! Queue writes rows through a [`MirrorSink`]; a gate reads them through a [`MirrorReader`]. The
 //! row's `updated_at` is minted when it is committed, never taken from Stripe's clock, and orders
@@ -10,6 +10,7 @@ mod coalescing;
 mod inspection;
 #[cfg(feature = "_store")]
 mod outbox;
+pub mod push;
 #[cfg(feature = "_store")]
 pub(crate) mod sql;
 mod stamp;

@@ -45,6 +45,9 @@ pub struct Options {
         default_value = "target/debug"
     )]
     bin_dir: PathBuf,
+    /// A Python that has py-paywall, FastAPI and uvicorn: a second service stands behind the same gate then.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
 }
 
 /// Runs the demonstration.
@@ -52,15 +55,21 @@ pub struct Options {
 /// # Errors
 /// When something does not start, or something differs from what it should be.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    println!("Starting a simulated Stripe, the billing server and a service behind the gate …");
-    let system = System::start(&options.bin_dir, options.database_url.as_deref()).await?;
+    println!("Starting a simulated Stripe, the billing server and services behind the gate …");
+    let system = System::start(&options).await?;
     let hands = Hands::new(options.stripe_cli.as_deref(), system.stripe.base_url())?;
     println!("  Stripe (simulated)  {}", system.stripe.base_url());
     println!("  queue-server        {}", system.queue.url());
-    println!(
-        "  gated service       {}   /reports asks for pro, /models for pro_plus",
-        system.app.url()
-    );
+    for app in &system.apps {
+        println!(
+            "  {:<19} {}   /reports asks for pro, /models for pro_plus",
+            app.name(),
+            app.url()
+        );
+    }
+    if options.python.is_none() {
+        println!("  (no gated FastAPI service: there is no Python with the wheel)");
+    }
     println!("  driven by           {}\n", hands.describe().await?);
 
     let mut differences = Differences::default();

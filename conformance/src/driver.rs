@@ -32,6 +32,8 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::client::client;
+
 mod params;
 mod substitution;
 mod trigger;
@@ -89,7 +91,7 @@ impl FixtureRunner {
     /// When the HTTP client can't be set up.
     pub fn new(base_url: impl Into<String>) -> anyhow::Result<Self> {
         Ok(Self {
-            client: reqwest::Client::builder().no_proxy().build()?,
+            client: client().build()?,
             base_url: base_url.into(),
             variables: HashMap::new(),
         })

@@ -66,9 +66,9 @@ impl Alerts {
         )
     }
 
-    /// What was counted in windows that are over; with `all`, also in those that are not.
-    fn flush(&self, all: bool) -> Vec<Told> {
-        let now = if all {
+    /// What was counted in windows that are over; with `unfinished`, also in those that are not.
+    fn flush(&self, unfinished: bool) -> Vec<Told> {
+        let now = if unfinished {
             Timestamp::MAX
         } else {
             Timestamp::now()

@@ -12,6 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::decision::Decision;
+use crate::receiver::Answered;
 
 /// The futures of one event loop that wait for an answer.
 #[pyclass(frozen, module = "py_paywall._native")]
@@ -35,6 +36,7 @@ pub(crate) struct Answers {
 /// What a future may wait for.
 pub(crate) enum Answer {
     Decision(Decision),
+    Push(Answered),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,6 +147,9 @@ impl Completions {
             match answer {
                 Answer::Decision(decision) => {
                     future.call_method1(intern!(py, "set_result"), (decision,))?;
+                }
+                Answer::Push(answered) => {
+                    future.call_method1(intern!(py, "set_result"), (answered,))?;
                 }
             }
         }

@@ -1,13 +1,15 @@
 //! Gates, and which of them stands before a path.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use billing_core::catalogue::{Tier, TierOrder};
 use billing_core::decision::{self, RoutedGates, Routes};
 use jiff::SignedDuration;
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::closed;
 
@@ -123,21 +125,48 @@ impl Gates {
         raw_path: Option<&Bound<'_, PyAny>>,
         mount: Option<&Bound<'_, PyAny>>,
     ) -> Option<Gate> {
-        closed::or_else(
-            || {
-                closed::reach("route");
-                let path = Text::of(path);
-                let raw_path = raw_path.map(Text::of);
-                let mount = mount.map(Text::of);
-                self.0.gate(
-                    path.as_str(),
-                    raw_path.as_ref().map(Text::as_str),
-                    mount.as_ref().map(Text::as_str),
-                )
-            },
-            || Some(self.0.strictest()),
-        )
-        .map(|gate| Gate {
+        self.gate(|| {
+            let raw_path = raw_path.map(Text::of);
+            let mount = mount.map(Text::of);
+            self.0.gate(
+                Text::of(path).as_str(),
+                raw_path.as_ref().map(Text::as_str),
+                mount.as_ref().map(Text::as_str),
+            )
+        })
+    }
+
+    /// The same for a WSGI environ: its paths are bytes that stand there as characters (PEP 3333).
+    fn before_environ(&self, environ: &Bound<'_, PyDict>) -> Option<Gate> {
+        self.gate(|| {
+            let py = environ.py();
+            let variable = |name| environ.get_item(name).ok().flatten();
+            let path = variable(intern!(py, "PATH_INFO"));
+            let mount = variable(intern!(py, "SCRIPT_NAME"));
+            // Where servers leave the path of the request line: gunicorn and werkzeug; uWSGI and mod_wsgi.
+            let raw_path =
+                variable(intern!(py, "RAW_URI")).or_else(|| variable(intern!(py, "REQUEST_URI")));
+            let path = path.as_ref().map(Text::of_wsgi);
+            let raw_path = raw_path.as_ref().map(Text::of_wsgi);
+            let mount = mount.as_ref().map(Text::of_wsgi);
+            self.0.gate(
+                path.as_ref().map_or("", Text::as_str),
+                // A request line's query begins at its first question mark.
+                raw_path.as_ref().and_then(|raw| raw.as_str().split('?').next()),
+                mount.as_ref().map(Text::as_str),
+            )
+        })
+    }
+}
+
+impl Gates {
+    fn gate<'a>(&'a self, find: impl FnOnce() -> Option<&'a Arc<decision::Gate>>) -> Option<Gate> {
+        let find = || {
+            closed::reach("route");
+            find()
+        };
+        let gate = closed::or_else(find, || Some(self.0.strictest()));
+        gate.map(|gate| Gate {
             inner: Arc::clone(gate),
         })
     }
@@ -145,7 +174,7 @@ impl Gates {
 
 /// Text of Python's, borrowed where it can be.
 enum Text<'a, 'py> {
-    Whole(std::borrow::Cow<'a, str>),
+    Whole(Cow<'a, str>),
     Bytes(&'a Bound<'py, PyBytes>),
     Neither,
 }
@@ -159,6 +188,21 @@ impl<'a, 'py> Text<'a, 'py> {
         let text = given.cast::<PyString>().ok();
         text.and_then(|text| text.to_cow().ok())
             .map_or(Self::Neither, Self::Whole)
+    }
+
+    /// Text whose characters are bytes: those of UTF-8, or nobody can say what a router makes of them.
+    fn of_wsgi(given: &'a Bound<'py, PyAny>) -> Self {
+        match Self::of(given) {
+            Self::Whole(text) if !text.is_ascii() => {
+                let bytes = text
+                    .chars()
+                    .map(u8::try_from)
+                    .collect::<Result<Vec<_>, _>>();
+                let text = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                text.map_or(Self::Neither, |text| Self::Whole(Cow::Owned(text)))
+            }
+            text => text,
+        }
     }
 
     fn as_str(&self) -> &str {

@@ -18,6 +18,7 @@ mod gate;
 mod inspect;
 mod migration;
 mod mirror;
+mod receiver;
 mod runtime;
 mod token;
 mod url;
@@ -35,6 +36,7 @@ mod _native {
         inspect::inspect,
         migration::mirror_migration,
         mirror::Mirror,
+        receiver::{Answered, Receiver},
         token::mint_customer_token,
     };
 }

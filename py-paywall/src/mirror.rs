@@ -28,16 +28,17 @@ pub(crate) struct Mirror {
     opened: Mutex<Option<Opened>>,
 }
 
+/// What a mirror is in one process.
 #[derive(Clone)]
-struct Opened {
+pub(crate) struct Opened {
     process: u32,
-    runtime: &'static Runtime,
+    pub(crate) runtime: &'static Runtime,
     reader: Coalescing,
     pub(crate) mirror: SqlMirror,
 }
 
 impl Mirror {
-    fn opened(&self) -> Option<Opened> {
+    pub(crate) fn opened(&self) -> Option<Opened> {
         let process = std::process::id();
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = opened.as_ref()

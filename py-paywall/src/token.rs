@@ -24,7 +24,7 @@ struct Claims<'a> {
 
 /// A token with which its bearer acts for one customer, for some minutes: a JWT, HS256.
 #[pyfunction]
-#[pyo3(signature = (customer_id, secret, *, lifetime_seconds=MAX_LIFETIME_SECONDS))]
+#[pyo3(signature = (customer_id, secret, *, lifetime_seconds=300))]
 pub(crate) fn mint_customer_token(
     customer_id: &str,
     secret: &str,

@@ -103,12 +103,12 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
     name = f"paywall_{uuid.uuid4().hex}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"create database {name} template template0")  # type: ignore[arg-type]
+        connection.execute(f"create database {name} template template0")
     base, _, _ = postgres_server.rpartition("/")
     url = f"{base}/{name}"
     up, _down = mirror_migration("postgresql")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(up)  # type: ignore[arg-type]
+        connection.execute(up)
     yield url
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]
+        connection.execute(f"drop database {name} with (force)")

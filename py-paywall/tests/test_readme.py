@@ -13,9 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from conftest import SqliteMirror
 
-sys.path.insert(0, str(Path(__file__).parent / "frameworks"))
-
-from skins import Site, set_up_django, vector  # noqa: E402
+from frameworks.skins import Site, set_up_django, vector
 
 
 def section(title: str) -> list[str]:

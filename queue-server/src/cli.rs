@@ -29,6 +29,7 @@ Needed by `serve`:
 Often set:
   DATABASE_URL             default sqlite://queue.db
   MIRROR_DATABASE_URL      the database of the service that gates; default: the same database
+  MIRROR_PUSH_URL          instead of that: a receiver of signed pushes, with MIRROR_PUSH_SECRET
   DATABASE_MAX_CONNECTIONS default 8, or 4 to SQLite
   PORT                     default 8080
   RUST_LOG                 default info; logs are JSON unless a terminal reads them";

@@ -4,8 +4,10 @@
 //! value: it may be a secret in the wrong variable.
 
 mod environment;
+mod mirror;
 
 pub use environment::{BadValue, ConfigErrors, Environment};
+pub use mirror::{MirrorConfig, ReceiverConfig};
 
 use std::fmt;
 use std::net::IpAddr;
@@ -65,8 +67,8 @@ pub struct ConnectionBounds {
 pub struct DatabaseConfig {
     /// Queue's own.
     pub url: String,
-    /// The mirror's, where it is another.
-    pub mirror_url: Option<String>,
+    /// The mirror's.
+    pub mirror: MirrorConfig,
     /// How many connections to each, where the default is not wanted.
     pub max_connections: Option<NonZeroU32>,
 }
@@ -197,7 +199,7 @@ impl DatabaseConfig {
             DATABASE_REMEDY,
             database_url,
         );
-        let mirror_url = env.optional("MIRROR_DATABASE_URL", DATABASE_REMEDY, database_url);
+        let mirror = MirrorConfig::take(env);
         let max_connections = env.optional(
             "DATABASE_MAX_CONNECTIONS",
             "set it to the number of connections to each database, 1 to 1000",
@@ -209,7 +211,7 @@ impl DatabaseConfig {
         );
         Some(Self {
             url: url?,
-            mirror_url,
+            mirror: mirror?,
             max_connections,
         })
     }

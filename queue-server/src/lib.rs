@@ -11,6 +11,7 @@ mod deadline;
 
 #[cfg(feature = "failpoints")]
 mod failpoint;
+mod mirror;
 mod serve;
 mod telemetry;
 mod worker;

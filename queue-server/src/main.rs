@@ -11,5 +11,7 @@ use queue_server::cli::Cli;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    // Libraries choose none. Nothing before this line can have installed another one.
+    drop(rustls::crypto::ring::default_provider().install_default());
     Cli::parse().run()
 }

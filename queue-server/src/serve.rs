@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use billing_core::alert::Alerts;
 use billing_core::ledger::{Capacity, Ledger};
-use billing_core::mirror::{FanOut, SqlMirror};
+use billing_core::mirror::FanOut;
 use billing_core::store::SqlStore;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -18,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{Alive, App};
 use crate::clock;
-use crate::config::{ConnectionBounds, DatabaseConfig, ServeConfig};
+use crate::config::{ConnectionBounds, DatabaseConfig, MirrorConfig, ServeConfig};
 use crate::deadline::DeadlineWorker;
 use crate::http;
+use crate::mirror::Mirror;
 use crate::telemetry::{self, BatchMetrics};
 use crate::worker::MirrorWorker;
 
@@ -37,21 +38,11 @@ async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
         .context("DATABASE_URL can't be opened: check the path and its rights")
 }
 
-/// The mirror: in Queue's own database the table is Queue's to make; in another one it is not, and
-/// that one need not even be there for deliveries to be taken.
-async fn open_mirror(config: &DatabaseConfig, store: &SqlStore) -> anyhow::Result<SqlMirror> {
-    match &config.mirror_url {
-        None => Ok(store.mirror().await?),
-        Some(url) => SqlMirror::open_at_most(url, config.max_connections)
-            .context("MIRROR_DATABASE_URL can't be used"),
-    }
-}
-
 /// Brings Queue's database up to date and verifies it.
 pub(crate) async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     let store = open(config).await?;
     store.migrate().await?;
-    if config.mirror_url.is_none() {
+    if matches!(config.mirror, MirrorConfig::Own) {
         store.mirror().await?;
     }
     store.close().await;
@@ -66,7 +57,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
     let store = open(&config.database).await?;
     store.migrate().await?;
-    let mirror = open_mirror(&config.database, &store).await?;
+    let mirror = Mirror::open(&config.database, &store).await?;
     let alerts = Alerts::default();
     #[cfg(feature = "failpoints")]
     let ledger_store = crate::failpoint::Failing(store.clone());

@@ -109,10 +109,10 @@ impl<'a> Verifier<'a> {
         if row.seq != self.end.seq + 1 {
             return Err(FaultKind::Gap);
         }
-        let mac = hexadecimal::decode(&row.mac).ok_or(FaultKind::Altered)?;
         if row.key_id != self.key.id() {
             return Err(FaultKind::OtherKey);
         }
+        let mac = hexadecimal::decode(&row.mac).ok_or(FaultKind::Altered)?;
         if !bool::from(self.key.mac_of(&row.preimage).as_slice().ct_eq(&mac)) {
             return Err(FaultKind::Altered);
         }

@@ -131,15 +131,15 @@ impl Statements {
 #[cfg(feature = "postgres")]
 const TABLE_IN_POSTGRES: &str = "with it (oid) as (select to_regclass('billing_subscription_mirror')::oid)
     select json_build_object(
-        'table', oid is not null,
+        'table', it.oid is not null,
         'columns', (select coalesce(json_agg(json_build_object('name', attname,
                         'type', format_type(atttypid, atttypmod), 'nullable', not attnotnull) order by attnum), '[]')
-                    from pg_attribute where attrelid = oid and attnum > 0 and not attisdropped),
+                    from pg_attribute where attrelid = it.oid and attnum > 0 and not attisdropped),
         'constraints', (select coalesce(json_agg(conname order by conname), '[]')
-                        from pg_constraint where conrelid = oid),
-        'rights', json_build_object('select', coalesce(has_table_privilege(oid, 'select'), false),
-                                    'insert', coalesce(has_table_privilege(oid, 'insert'), false),
-                                    'update', coalesce(has_table_privilege(oid, 'update'), false)),
+                        from pg_constraint where conrelid = it.oid),
+        'rights', json_build_object('select', coalesce(has_table_privilege(it.oid, 'select'), false),
+                                    'insert', coalesce(has_table_privilege(it.oid, 'insert'), false),
+                                    'update', coalesce(has_table_privilege(it.oid, 'update'), false)),
         'database_time', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'))::text
     from it";
 

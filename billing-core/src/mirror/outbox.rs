@@ -162,23 +162,27 @@ impl<O: Outbox, S: MirrorSink> FanOut<O, S> {
         Ok(pass)
     }
 
-    /// Sends all at once; rows that the mirror refuses together are sent one by one, so that a bad
-    /// one holds up no other. A mirror that goes away meanwhile is not asked for each of them.
+    /// Sends all at once; rows that the mirror refuses together are sent again by halves, so that a
+    /// bad one holds up no other, and few requests find it. A mirror that goes away meanwhile is not
+    /// asked for the rest.
     async fn send(&self, dirty: &[Dirty]) -> Vec<Result<(), SinkError>> {
         let rows: Vec<MirrorRow> = dirty.iter().map(|dirty| dirty.row.clone()).collect();
-        match self.sink.apply(&rows).await {
-            Err(SinkError::Refused) if rows.len() > 1 => {
-                let mut results: Vec<Result<(), SinkError>> = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    results.push(match results.last() {
-                        Some(Err(gone)) if *gone != SinkError::Refused => Err(gone.clone()),
-                        _ => self.sink.apply(std::slice::from_ref(row)).await,
-                    });
+        let mut results = Vec::with_capacity(rows.len());
+        let mut lots = vec![rows.as_slice()];
+        while let Some(lot) = lots.pop() {
+            match self.sink.apply(lot).await {
+                Err(SinkError::Refused) if lot.len() > 1 => {
+                    let (first, second) = lot.split_at(lot.len() / 2);
+                    lots.extend([second, first]);
                 }
-                results
+                Err(gone) if gone != SinkError::Refused => {
+                    results.resize(rows.len(), Err(gone));
+                    break;
+                }
+                result => results.resize(results.len() + lot.len(), result),
             }
-            result => vec![result; rows.len()],
         }
+        results
     }
 }
 

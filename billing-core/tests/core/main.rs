@@ -21,6 +21,7 @@ mod order;
 mod outbox;
 mod privacy;
 mod property;
+mod push;
 mod scenarios;
 mod script;
 mod set_aside;

@@ -1,5 +1,6 @@
 //! The outbox and the fan-out: nothing is lost, nothing old wins, nothing holds up others (M2, M3).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use billing_core::catalogue::Tier;
@@ -34,6 +35,9 @@ struct Mirror {
     rows: Arc<Mutex<Vec<MirrorRow>>>,
     fails: Arc<Mutex<Option<SinkError>>>,
     refuses: Option<&'static str>,
+    /// How often it was asked, and the last time that it is there.
+    asked: Arc<AtomicUsize>,
+    goes_after: Option<usize>,
     /// What happens in the ledger while the next rows are sent.
     meanwhile: Arc<Mutex<Option<(Ledger, Command)>>>,
 }
@@ -57,6 +61,10 @@ impl MirrorSink for Mirror {
         }
         if let Some(error) = self.fails.lock().unwrap().clone() {
             return Err(error);
+        }
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.goes_after.is_some_and(|last| asked >= last) {
+            return Err(SinkError::Unavailable);
         }
         let refused = |row: &MirrorRow| Some(row.queue_customer_id.as_str()) == self.refuses;
         if rows.iter().any(refused) {
@@ -184,6 +192,39 @@ async fn a_row_that_the_mirror_refuses_harms_only_itself_m3() {
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0]["queue_customer_id"], "stripe:cus_2");
     assert_eq!(mirror.statuses().len(), 3);
+}
+
+#[tokio::test]
+async fn few_requests_find_a_row_that_is_refused_and_a_mirror_that_goes_is_left_alone_m3() {
+    let ledger = TestLedger::start().await;
+    let registrations = (0..500).map(|number| {
+        let customer = CustomerId::parse(format!("user-{number}")).unwrap();
+        let command = Command::RegisterCustomer(customer);
+        ledger.ledger.commit(command, after(0))
+    });
+    futures::future::join_all(registrations).await;
+    let goes = Mirror {
+        refuses: Some("user-300"),
+        goes_after: Some(3),
+        ..Mirror::default()
+    };
+    let pass = fan_out(&ledger, &goes).pass(after(0)).await.unwrap();
+    assert_eq!(pass.sent + pass.failed, 500);
+    assert_eq!(pass.sent, goes.statuses().len());
+    assert_eq!(pass.error, Some(SinkError::Unavailable));
+    assert_eq!(goes.asked.load(Ordering::SeqCst), 4);
+
+    let stays = Mirror {
+        goes_after: None,
+        asked: Arc::default(),
+        ..goes
+    };
+    let pass = fan_out(&ledger, &stays).pass(after(1_000)).await.unwrap();
+    assert_eq!((pass.failed, pass.error), (1, Some(SinkError::Refused)));
+    assert_eq!(stays.statuses().len(), 499);
+    assert_eq!(waiting(&ledger).await, 1);
+    let asked = stays.asked.load(Ordering::SeqCst);
+    assert!(asked <= 19, "{asked} requests");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod decision;
 mod order;
 mod path;
+mod push;
 mod signature;
 
 use std::path::Path;
@@ -22,6 +23,29 @@ struct Case<I> {
     name: String,
     input: I,
     expected: Value,
+}
+
+/// The body of a request: as UTF-8, or a text that stands there so many times.
+#[derive(Deserialize)]
+struct Body {
+    body: Option<String>,
+    body_repeated: Option<Repeated>,
+}
+
+#[derive(Deserialize)]
+struct Repeated {
+    text: String,
+    times: usize,
+}
+
+impl Body {
+    fn bytes(&self) -> Vec<u8> {
+        match (&self.body, &self.body_repeated) {
+            (Some(body), None) => body.clone().into_bytes(),
+            (None, Some(Repeated { text, times })) => text.repeat(*times).into_bytes(),
+            _ => panic!("a case has one body"),
+        }
+    }
 }
 
 impl<I: DeserializeOwned> Vectors<I> {

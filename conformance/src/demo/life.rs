@@ -57,7 +57,7 @@ pub(super) async fn show(
         "delivered: outcome",
         "mirror row",
         "paid or in grace until",
-        "GET /reports",
+        system.gates_heading(),
     ]);
     let customer = CustomerId::parse(CUSTOMER)?;
     system.register(&customer).await?;
@@ -79,7 +79,7 @@ pub(super) async fn show(
         let deliveries = system.settle(before).await?;
         let mirror_row = system.mirror_row(&customer).await?;
         let until = mirror_row.as_ref().and_then(|row| row.current_period_end);
-        let gate = system.ask_gate(Some(&customer)).await?;
+        let gate = system.ask_gates(Some(&customer)).await?;
         table.add_row([
             what.to_owned(),
             delivered(&deliveries),
@@ -87,7 +87,12 @@ pub(super) async fn show(
             until.map_or_else(String::new, |until| {
                 until.timestamp().strftime("%Y-%m-%d %H:%M").to_string()
             }),
-            differences.check(step, "the gate's answer", &gate, answer),
+            differences.check(
+                step,
+                "the gates' answer",
+                &gate,
+                &system.of_each_gate(answer),
+            ),
         ]);
     }
     println!("{table}\n");

@@ -68,6 +68,10 @@ impl Program {
         })
     }
 
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(super) fn url(&self) -> &str {
         &self.url
     }

@@ -9,8 +9,10 @@ use billing_core::mirror::{MirrorReader, MirrorRow, SqlMirror};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use super::Options;
 use super::hands::Hands;
 use super::program::Program;
+use crate::client::client;
 use crate::driver::FixtureRunner;
 use crate::simulator::{Delivery, Endpoint, Simulator, SimulatorConfig};
 
@@ -24,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct System {
     pub(super) stripe: Simulator,
     pub(super) queue: Program,
-    pub(super) app: Program,
+    /// Services behind the gate: in Rust, and in Python where there is one with the wheel.
+    pub(super) apps: Vec<Program>,
     pub(super) price_pro: String,
     mirror: SqlMirror,
     client: reqwest::Client,
@@ -34,7 +37,8 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) async fn start(bin_dir: &Path, database_url: Option<&str>) -> anyhow::Result<Self> {
+    pub(super) async fn start(options: &Options) -> anyhow::Result<Self> {
+        let (bin_dir, database_url) = (&options.bin_dir, options.database_url.as_deref());
         let bin_dir = bin_dir
             .canonicalize()
             .with_context(|| format!("{} is not there", bin_dir.display()))?;
@@ -98,18 +102,21 @@ impl System {
         .await?;
         let environment = [("MIRROR_DATABASE_URL", mirror_url.as_str()), ("PORT", "0")];
         let example = bin_dir.join("examples").join("gated_service");
-        let app =
-            Program::start("gated-service", &example, &[], &environment, folder.path()).await?;
+        let mut apps =
+            vec![Program::start("gated axum", &example, &[], &environment, folder.path()).await?];
+        if let Some(python) = &options.python {
+            apps.push(start_in_python(python, &mirror_url, folder.path()).await?);
+        }
 
         stripe.add_endpoint(Endpoint::new(
             format!("{}/api/v1/billing/webhook", queue.url()),
             WEBHOOK_SECRET,
         ));
-        let client = reqwest::Client::new();
+        let client = client().build()?;
         Ok(Self {
             stripe,
             queue,
-            app,
+            apps,
             price_pro,
             mirror,
             client,
@@ -162,13 +169,30 @@ impl System {
         Ok(self.mirror.read(customer).await?)
     }
 
-    /// What the gate answers a customer who asks for the reports.
-    pub(super) async fn ask_gate(&self, customer: Option<&CustomerId>) -> anyhow::Result<String> {
-        let mut request = self.client.get(format!("{}/reports", self.app.url()));
-        if let Some(customer) = customer {
-            request = request.header("x-demo-customer", customer.as_str());
+    /// What each gate answers a customer who asks for the reports; once if they agree.
+    pub(super) async fn ask_gates(&self, customer: Option<&CustomerId>) -> anyhow::Result<String> {
+        let mut answers = Vec::new();
+        for app in &self.apps {
+            let mut request = self.client.get(format!("{}/reports", app.url()));
+            if let Some(customer) = customer {
+                request = request.header("x-demo-customer", customer.as_str());
+            }
+            answers.push(request.send().await?.status().as_u16().to_string());
         }
-        Ok(request.send().await?.status().as_u16().to_string())
+        Ok(answers.join(" "))
+    }
+
+    /// An answer that all gates should give, as [`Self::ask_gates`] tells it.
+    pub(super) fn of_each_gate(&self, answer: &str) -> String {
+        vec![answer; self.apps.len()].join(" ")
+    }
+
+    /// The heading of the gates' answers.
+    pub(super) fn gates_heading(&self) -> &'static str {
+        match self.apps.len() {
+            1 => "GET /reports",
+            _ => "GET /reports\naxum FastAPI",
+        }
     }
 
     /// Registers a customer, as a back end does when somebody signs up.
@@ -190,7 +214,8 @@ impl System {
 
     /// What to try while everything runs.
     pub(super) fn print_commands(&self, hands: &Hands) {
-        let (stripe, queue, app) = (self.stripe.base_url(), self.queue.url(), self.app.url());
+        let (stripe, queue) = (self.stripe.base_url(), self.queue.url());
+        let app = self.apps.last().map_or("", Program::url);
         println!("Everything keeps running until ctrl-c. To try:\n");
         println!("  # the gate, as the customer whose life this was");
         println!(
@@ -223,7 +248,9 @@ impl System {
 
     /// Stops everything in good order; gives what the verification of the audit chain said.
     pub(super) async fn stop(self) -> anyhow::Result<String> {
-        self.app.stop().await?;
+        for app in self.apps {
+            app.stop().await?;
+        }
         self.queue.stop().await?;
         self.stripe.shutdown().await;
         self.mirror.close().await;
@@ -254,6 +281,24 @@ pub(super) fn scenario(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("scenarios")
         .join(name)
+}
+
+/// The example of the wheel, behind the same mirror.
+async fn start_in_python(
+    python: &Path,
+    mirror_url: &str,
+    folder: &Path,
+) -> anyhow::Result<Program> {
+    let example =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../py-paywall/examples/gated_fastapi.py");
+    // As Python writes the URL of a file: another slash before the path.
+    let mirror_url = match mirror_url.strip_prefix("sqlite://") {
+        Some(path) => format!("sqlite:///{path}"),
+        None => mirror_url.to_owned(),
+    };
+    let environment = [("MIRROR_DATABASE_URL", mirror_url.as_str()), ("PORT", "0")];
+    let example = example.to_string_lossy();
+    Program::start("gated FastAPI", python, &[&example], &environment, folder).await
 }
 
 fn sqlite_url(folder: &Path, name: &str) -> String {

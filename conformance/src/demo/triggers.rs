@@ -108,7 +108,7 @@ pub(super) async fn show(
         "HTTP",
         "delivered: outcome",
         "mirror row",
-        "GET /reports",
+        system.gates_heading(),
         "because",
     ]);
     for (event_type, outcome, row, answer, because) in EXPECTED {
@@ -124,7 +124,7 @@ pub(super) async fn show(
             Some(customer) => system.mirror_row(customer).await?,
             None => None,
         };
-        let gate = system.ask_gate(customer.as_ref()).await?;
+        let gate = system.ask_gates(customer.as_ref()).await?;
         let statuses: BTreeSet<_> = deliveries.iter().map(status_of).collect();
         differences.check(event_type, "the outcome", &outcome_of(delivery), outcome);
         table.add_row([
@@ -142,7 +142,12 @@ pub(super) async fn show(
                 &show_row(mirror_row.as_ref()),
                 row,
             ),
-            differences.check(event_type, "the gate's answer", &gate, answer),
+            differences.check(
+                event_type,
+                "the gates' answer",
+                &gate,
+                &system.of_each_gate(answer),
+            ),
             because.to_owned(),
         ]);
     }

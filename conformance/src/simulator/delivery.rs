@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::client::client;
+
 mod lane;
 
 /// How webhooks are delivered and retried.
@@ -147,11 +149,10 @@ impl Lane {
 
 impl DeliveryDesk {
     pub(super) fn open(policy: DeliveryPolicy) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
+        let client = client()
             .user_agent("Stripe/1.0 (+https://stripe.com/docs/webhooks)")
             .timeout(policy.timeout)
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()?;
         Ok(Self {
             policy,

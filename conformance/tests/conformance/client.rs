@@ -1,5 +1,6 @@
 //! A simulator with a client: what every test starts from.
 
+use conformance::client::client;
 use conformance::driver::API_KEY;
 use conformance::simulator::{Event, Simulator, SimulatorConfig};
 use serde_json::Value;
@@ -26,7 +27,7 @@ impl TestStripe {
     pub(crate) async fn start_with(config: SimulatorConfig) -> Self {
         Self {
             simulator: Simulator::start(config).await.unwrap(),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: client().build().unwrap(),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     step::{Steps, headline},
     suite::WHOLE,
     tools::Tools,
+    wheel::Wheel,
     workspace::Workspace,
 };
 
@@ -17,17 +18,24 @@ use crate::{
 pub(crate) fn hand_over(workspace: &Workspace, steps: &mut Steps, args: &[String]) -> Result<()> {
     let tools = Tools::fetch_for_demo(workspace, steps);
     build(workspace, steps)?;
+    let mut program = program(workspace, &tools);
+    if let Some(python) = tools.wheel_python() {
+        Wheel::build(workspace, steps, python)?;
+        program.arg("--python").arg(python);
+    }
     headline("start the demonstration", "everything is ready");
-    become_program(program(workspace, &tools).args(args))
+    become_program(program.args(args))
 }
 
 /// The demonstration as a step of the gate: it must come to its end by itself, and well.
 pub(crate) fn check(workspace: &Workspace, steps: &mut Steps, tools: &Tools) -> Result<()> {
     build(workspace, steps)?;
+    // The tests have built and installed the wheel.
+    let python = tools.wheel_python().context("Python was not fetched")?;
     steps.run(
         "run the demonstration",
         "what a newcomer tries first must work",
-        || process::show(&mut program(workspace, tools)),
+        || process::show(program(workspace, tools).arg("--python").arg(python)),
     )
 }
 

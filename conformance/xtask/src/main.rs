@@ -3,7 +3,8 @@
 //! This file is wiring. One noun a file: [`workspace`] knows the folders, [`process`] runs programs, [`step`] tells
 //! what is going on, [`tools`] fetches the pinned programs that tests drive, [`postgres`] starts a server for them,
 //! [`suite`] builds and tests, [`guard`] and [`tidy`] look for what must not be there, [`gate`] is all of it in order,
-//! [`demo`] starts the demonstration, [`mod@bench`] measures, [`fuzz`] runs the fuzz targets.
+//! [`demo`] starts the demonstration, [`wheel`] builds and tests the Python package, [`mod@bench`] measures, [`fuzz`] runs
+//! the fuzz targets.
 
 mod bench;
 mod demo;
@@ -16,6 +17,7 @@ mod step;
 mod suite;
 mod tidy;
 mod tools;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
@@ -46,12 +48,14 @@ enum Command {
     /// Run the tests of the whole workspace, doc tests included.
     ///
     /// Fetches the tools, builds every program and example that the tests start, starts a PostgreSQL server, then runs
-    /// `cargo test`: everything, with the store in SQLite, and the store's tests once more in PostgreSQL.
+    /// `cargo test`: everything, with the store in SQLite, and the store's tests once more in PostgreSQL. Then it builds
+    /// the Python wheel and tests it with pytest.
     ///
     ///   cargo xtask test                          everything
     ///   cargo xtask test signature                tests with `signature` in their name
     ///   cargo xtask test -p billing-core          one package (may compile its dependencies anew)
     ///   cargo xtask test signature -- --nocapture and show what they print
+    ///   cargo xtask test -p py-paywall -- -k flask  the wheel's tests alone; what follows -- is pytest's
     #[command(verbatim_doc_comment)]
     Test {
         /// Handed to `cargo test`.

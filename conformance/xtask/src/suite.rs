@@ -5,13 +5,14 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     postgres::{Care, Server},
     process,
     step::Steps,
     tools::Tools,
+    wheel::{self, Wheel},
     workspace::Workspace,
 };
 
@@ -66,6 +67,27 @@ pub(crate) fn run_tests(
         "production runs on it; a server of the tests' own, gone at the end",
         || Server::start(workspace, tools, Care::None),
     )?;
+    let packages = values(args, "--package", Some("-p"));
+    if packages != [wheel::FOLDER] {
+        run_cargo_tests(workspace, steps, tools, &server, args)?;
+    }
+    // Whoever names tests of Rust wants none of Python's.
+    if args.is_empty() || packages.contains(&wheel::FOLDER) {
+        let python = tools.wheel_python().context("Python was not fetched")?;
+        let wheel = Wheel::build(workspace, steps, python)?;
+        wheel.lint(steps)?;
+        wheel.test(steps, tools, &server, pytest_args(args))?;
+    }
+    Ok(())
+}
+
+fn run_cargo_tests(
+    workspace: &Workspace,
+    steps: &mut Steps,
+    tools: &Tools,
+    server: &Server,
+    args: &[String],
+) -> Result<()> {
     steps.run(
         "run the tests",
         "unit, integration and doc tests of every crate; the store is SQLite",
@@ -88,6 +110,12 @@ pub(crate) fn run_tests(
             process::show(test.env("BILLING_TEST_STORE", "postgres"))
         },
     )
+}
+
+/// What follows `--`.
+fn pytest_args(args: &[String]) -> &[String] {
+    let end = args.iter().position(|arg| arg == "--");
+    end.map_or(&[], |end| &args[end + 1..])
 }
 
 /// The tests of the store among those that the arguments name. Test programs are chosen by their names and packages are

@@ -26,6 +26,7 @@ use crate::{step::Steps, workspace::Workspace};
 
 const STRIPE_CLI_BIN: &str = "STRIPE_CLI_BIN";
 const CONFORMANCE_PYTHON: &str = "CONFORMANCE_PYTHON";
+const WHEEL_PYTHON: &str = "WHEEL_PYTHON";
 
 /// How hard to try for a tool that the caller can do without.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(crate) enum Patience {
 pub(crate) struct Tools {
     stripe_cli: Option<PathBuf>,
     python: Option<PathBuf>,
+    wheel_python: Option<PathBuf>,
 }
 
 impl Tools {
@@ -57,11 +59,13 @@ impl Tools {
         let python = steps.run(
             "get Stripe's Python client",
             "tests call the simulator with the official one, pinned, in an environment of its own; 3 MB, once",
-            || provided(CONFORMANCE_PYTHON, || python::install(workspace)),
+            || provided(CONFORMANCE_PYTHON, || python::install(workspace, "python")),
         )?;
+        let wheel_python = wheel_python(workspace, steps)?;
         Ok(Self {
             stripe_cli: Some(stripe_cli),
             python: Some(python),
+            wheel_python: Some(wheel_python),
         })
     }
 
@@ -87,10 +91,24 @@ impl Tools {
                 );
             })
             .ok();
+        let wheel_python = wheel_python(workspace, steps)
+            .inspect_err(|error| {
+                for line in format!("{error:#}").lines().take(2) {
+                    eprintln!("    {line}");
+                }
+                eprintln!("    Going on without the application behind the Python wheel.");
+            })
+            .ok();
         Self {
             stripe_cli,
             python: None,
+            wheel_python,
         }
+    }
+
+    /// The Python that the wheel is built and tested with.
+    pub(crate) fn wheel_python(&self) -> Option<&Path> {
+        self.wheel_python.as_deref()
     }
 
     /// Tells a program where the tools and the workspace's own programs are.
@@ -111,10 +129,20 @@ impl Tools {
         let mut variables = vec![("BILLING_BIN_DIR", workspace.bin_dir())];
         variables.extend(self.stripe_cli.clone().map(|path| (STRIPE_CLI_BIN, path)));
         variables.extend(self.python.clone().map(|path| (CONFORMANCE_PYTHON, path)));
+        let wheel_python = self.wheel_python.clone();
+        variables.extend(wheel_python.map(|path| (WHEEL_PYTHON, path)));
         // The CLI reports its use to Stripe unless told not to. A test talks to nobody.
         variables.push(("STRIPE_CLI_TELEMETRY_OPTOUT", PathBuf::from("true")));
         variables
     }
+}
+
+fn wheel_python(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf> {
+    steps.run(
+        "get what builds and tests the wheel",
+        "maturin, the frameworks and servers that it stands in front of, pinned; about 60 MB, once",
+        || provided(WHEEL_PYTHON, || python::install(workspace, "wheel")),
+    )
 }
 
 /// The program that builds and runs fuzz targets.

@@ -45,9 +45,7 @@ def _watch(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
     try:
         loop.add_reader(completions.fileno(), completions.drain)
     except (AttributeError, NotImplementedError, OSError):
-        thread = threading.Thread(
-            target=_wait, args=(loop, completions), name="py-paywall completions", daemon=True
-        )
+        thread = threading.Thread(target=_wait, args=(loop, completions), name="py-paywall completions", daemon=True)
         thread.start()
 
 

@@ -1,6 +1,22 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+__all__ = [
+    "Alerts",
+    "Answered",
+    "Completions",
+    "Decision",
+    "Gate",
+    "Gates",
+    "Mirror",
+    "Problem",
+    "Receiver",
+    "decide_row",
+    "inspect",
+    "mint_customer_token",
+    "mirror_migration",
+]
+
 @final
 class Gate:
     def __new__(
@@ -29,6 +45,7 @@ class Gates:
     def before(
         self, path: str | bytes, raw_path: str | bytes | None = None, mount: str | bytes | None = None
     ) -> Gate | None: ...
+    def before_environ(self, environ: dict[str, Any]) -> Gate | None: ...
 
 @final
 class Problem:
@@ -78,10 +95,31 @@ class Mirror:
     def close(self) -> None: ...
 
 @final
+class Answered:
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+
+@final
+class Receiver:
+    MAX_BODY_BYTES: int
+    SIGNATURE_HEADER: str
+    def __new__(cls, mirror: Mirror, secrets: str, tolerance_seconds: int) -> Receiver: ...
+    def receive(self, body: bytes, signatures: Sequence[bytes | str]) -> Answered: ...
+    def submit(self, body: bytes, signatures: Sequence[bytes | str], completions: Completions, future: Any) -> None: ...
+
+@final
 class Alerts:
     def __new__(cls) -> Alerts: ...
     def of(self, decision: Decision) -> list[tuple[str, bool, int]]: ...
-    def flush(self, all: bool) -> list[tuple[str, bool, int]]: ...
+    def flush(self, unfinished: bool) -> list[tuple[str, bool, int]]: ...
 
 def decide_row(row: str, gate: Gate, now: str) -> Decision: ...
 def inspect(database_url: str, timeout_seconds: float) -> str: ...

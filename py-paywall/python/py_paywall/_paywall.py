@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     #: Tells who is asking, by something that the client can't choose; None for nobody.
     Identity = Callable[..., "str | None"]
     #: The same, or something to be awaited that does.
-    AsyncIdentity = Callable[..., "str | None | Awaitable[str | None]"]
+    AsyncIdentity = Callable[..., "str | Awaitable[str | None] | None"]
 
 logger = logging.getLogger("py_paywall")
 
@@ -81,10 +81,10 @@ class Paywall:
         self._gate_of_tier: dict[str, Gate] = {}
         #: `before(path, raw_path, mount)`: the gate before a path, or None for an exempt one (P4).
         self.before = self._gates.before
+        #: The same for a WSGI environ.
+        self.before_environ = self._gates.before_environ
         if observe:
-            logger.warning(
-                "THE PAYWALL ONLY OBSERVES: it refuses nothing, and everyone reaches what is paid for"
-            )
+            logger.warning("THE PAYWALL ONLY OBSERVES: it refuses nothing, and everyone reaches what is paid for")
 
     def gate_for(self, tier: str) -> Gate:
         """The gate for a tier, whatever the path.

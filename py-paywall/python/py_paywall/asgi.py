@@ -1,6 +1,6 @@
 """The paywall for any ASGI application.
 
-Rules, as everywhere (P1–P6): the application runs only for requests that the mirror allows; what can't be
+Rules, as everywhere (P1 to P6): the application runs only for requests that the mirror allows; what can't be
 decided is refused. Refused HTTP requests get the same bytes as from the tower layer; WebSockets are denied
 before they are accepted; `lifespan` passes; scopes of other kinds are refused.
 """

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, current_app, g, request
 
-from py_paywall import _paywall, wsgi
+from py_paywall import _paywall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ class Paywall(_paywall.Paywall):
         return decorate
 
     def _before_request(self) -> Response | None:
-        gate = wsgi.gate_before(self, request.environ)
+        gate = self.before_environ(request.environ)
         refusal = None if gate is None else self._refusal(gate)
         if refusal is None and self._required:
             forgotten = self._forgotten(current_app.view_functions.get(request.endpoint or ""))

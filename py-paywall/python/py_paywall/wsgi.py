@@ -1,6 +1,6 @@
 """The paywall for any WSGI application.
 
-Rules, as everywhere (P1–P6): the application runs only for requests that the mirror allows; what can't be
+Rules, as everywhere (P1 to P6): the application runs only for requests that the mirror allows; what can't be
 decided is refused, with the same bytes as from the tower layer.
 """
 
@@ -13,13 +13,13 @@ from py_paywall._paywall import Paywall, Settings
 from py_paywall.asgi import of_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from wsgiref.types import StartResponse, WSGIApplication
+    from collections.abc import Iterable
 
+    from _typeshed.wsgi import StartResponse, WSGIApplication
     from typing_extensions import Unpack
 
     from py_paywall._mirror import Mirror
-    from py_paywall._native import Gate, Problem
+    from py_paywall._native import Problem
     from py_paywall._paywall import Identity
 
 
@@ -45,9 +45,10 @@ class PaywallMiddleware:
         self.app = app
         self.paywall = paywall or of_settings(mirror, default_tier, settings)
         self.identity = identity
+        self._before = self.paywall.before_environ
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        gate = gate_before(self.paywall, environ)
+        gate = self._before(environ)
         if gate is None:
             return self.app(environ, start_response)
         decision = self.paywall.decide(gate, self.identity, environ)
@@ -56,26 +57,6 @@ class PaywallMiddleware:
             environ["paywall.decision"] = decision
             return self.app(environ, start_response)
         return refuse(problem, start_response)
-
-
-def gate_before(paywall: Paywall, environ: dict[str, Any]) -> Gate | None:
-    """The gate before a request's path; None for an exempt one."""
-    path, mount = environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")
-    return paywall.before(_bytes(path), raw_path(environ), _bytes(mount))
-
-
-def raw_path(environ: Mapping[str, Any]) -> bytes | None:
-    """The path of the request line, where the server tells it."""
-    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
-    return _bytes(target.partition("?")[0]) or None
-
-
-def _bytes(text: str) -> bytes:
-    """The bytes that stand there as characters (PEP 3333)."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return b"%"  # Which can't be decoded either, and so is gated.
 
 
 def refuse(problem: Problem, start_response: StartResponse) -> Iterable[bytes]:

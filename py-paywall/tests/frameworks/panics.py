@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 
-from skins import PAID, SKINS, opened
+from frameworks.skins import PAID, SKINS, opened
 
 
 def main(mirror: str) -> None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from py_paywall import _alerts
-from skins import SKINS, bare_wsgi, opened
+from frameworks.skins import SKINS, bare_wsgi, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import SqliteMirror
-    from skins import Skin
+    from frameworks.skins import Skin
 
 MISSING, UNAVAILABLE = "billing.mirror.missing_row", "billing.mirror.unavailable"
 
@@ -144,7 +144,7 @@ import logging, os, sys, warnings
 sys.modules["sentry_sdk"] = None  # As where it is not installed.
 logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
 logging.getLogger("py_paywall").setLevel(logging.CRITICAL)
-from skins import bare_wsgi
+from frameworks.skins import bare_wsgi
 site = bare_wsgi(sys.argv[1], lambda customer: customer)
 for number in range(3):
     assert site.get(customer=f"nobody-{number}").status == 402
@@ -161,7 +161,7 @@ if len(sys.argv) > 2:
 def alone(*arguments: str) -> list[str]:
     """What a process of its own tells of alerts."""
     tests = Path(__file__).parents[1]
-    paths = [str(tests / "frameworks"), str(tests), *sys.path]
+    paths = [str(tests), *sys.path]
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", ALONE, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import REPOSITORY, SqliteMirror, text
-from servers import served
-from skins import HEADER, PAID, SKINS, Site, answer_of, flask_hook, opened, vector
-from skins import bare_asgi as asgi_site
+from frameworks.servers import served
+from frameworks.skins import HEADER, PAID, SKINS, Site, answer_of, flask_hook, opened, vector
+from frameworks.skins import bare_asgi as asgi_site
 
 if TYPE_CHECKING:
-    from skins import Skin
+    from frameworks.skins import Skin
 
 every_skin = pytest.mark.parametrize("skin", SKINS, ids=lambda skin: skin.__name__)
 

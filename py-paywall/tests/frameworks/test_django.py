@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skins import HEADER, Site, set_up_django, vector
+from frameworks.skins import HEADER, Site, set_up_django, vector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,11 +289,11 @@ def test_handlers_of_the_project_do_not_answer_in_its_place(table: SqliteMirror)
         def process_exception(self, _request: Any, _exception: Exception) -> Any:
             return HttpResponse("swallowed")
 
-    import skins
+    from frameworks import skins
 
     skins.Swallow = Swallow  # type: ignore[attr-defined]
     paywall = {"MIRROR": table.url, "IDENTITY": identify, "DEFAULT_TIER": "pro"}
-    more = {"MIDDLEWARE": ["skins.Swallow", OURS], "handler404": "no"}
+    more = {"MIDDLEWARE": ["frameworks.skins.Swallow", OURS], "handler404": "no"}
     with a_site(paywall, {"paid": page}, is_async=False, **more) as site:
         assert site.get("/none", "eve") == vector("no_row")
         assert site.get() == vector("no_row")

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from py_paywall import Decision
 from py_paywall.fastapi import Paywall, PaywallMiddleware
-from skins import HEADER, Site, vector
+from frameworks.skins import HEADER, Site, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

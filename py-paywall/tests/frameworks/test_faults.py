@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import SqliteMirror
-from servers import served
-from skins import FREE, HEADER, PAID, SKINS, opened, over_asgi, vector
+from frameworks.servers import served
+from frameworks.skins import FREE, HEADER, PAID, SKINS, opened, over_asgi, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from skins import Skin
+    from frameworks.skins import Skin
 
 #: Seconds in which every refusal must have come, on whatever machine: a mirror has one.
 BOUND = 8.0
@@ -253,7 +253,7 @@ def test_a_panic_of_the_native_code_keeps_every_gate_closed(table: SqliteMirror)
         pytest.skip("PY_PAYWALL_FAILPOINTS names no py_paywall that was built to panic: `cargo xtask test` builds it")
     table.put("ada")
     tests = Path(__file__).parents[1]
-    paths = [package, str(tests / "frameworks"), str(tests)]
+    paths = [package, str(tests)]
     run = subprocess.run(
         [sys.executable, "-W", "error", str(tests / "frameworks" / "panics.py"), table.url],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

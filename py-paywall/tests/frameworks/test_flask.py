@@ -11,7 +11,7 @@ from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
 from py_paywall.flask import Paywall
-from skins import HEADER, Site, vector
+from frameworks.skins import HEADER, Site, vector
 
 if TYPE_CHECKING:
     from conftest import SqliteMirror

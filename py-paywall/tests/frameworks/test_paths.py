@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,16 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import REPOSITORY, SqliteMirror
-from servers import Server, served
-from skins import HEADER, Site
-from spellings import SPOOFED, spellings
-from towns import MODES, TOWNS, fastapi, flask, settings_of
+from frameworks.servers import Server, served
+from frameworks.skins import HEADER, Site
+from frameworks.spellings import SPOOFED, spellings
+from frameworks.towns import MODES, TOWNS, fastapi, flask, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SEED = int(os.environ.get("PATHS_SEED", "20260115"))
-COUNT = int(os.environ.get("PATHS_COUNT", "2500"))
+COUNT = int(os.environ.get("PATHS_COUNT", "2000"))
+#: How many are sent over the wire, to each server.
+WIRED = COUNT // 10
 
 every_town = pytest.mark.parametrize("town", TOWNS, ids=lambda town: town.__name__)
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -63,7 +66,7 @@ def test_no_spelling_of_a_path_gets_past(mirror: str, town: Any, mode: str, moun
     site = town(settings_of(mode, mirror, mount), [])
     past, refused, reached = [], [], 0
     for (target, headers), unguarded in zip(requests, without, strict=True):
-        for customer in ("eve", None):
+        for customer in ("eve", None) if reached % 10 == 0 else ("eve",):
             _, calls = ask(site, target, customer, headers=headers, **mounted)
             if any(is_gated(name) for name in calls):
                 past.append((target, headers, calls))
@@ -111,7 +114,7 @@ def by_gunicorn(town: str, mode: str, mirror: str) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     tests = Path(__file__).parents[1]
-    paths = [str(tests / "frameworks"), str(tests), *sys.path]
+    paths = [str(tests), *sys.path]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
@@ -120,7 +123,7 @@ def by_gunicorn(town: str, mode: str, mirror: str) -> Iterator[Server]:
         "TOWN_MIRROR": mirror,
     }
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "2"]
-    command += ["--log-level", "critical", "--no-control-socket", "towns:of_environment()"]
+    command += ["--log-level", "critical", "--no-control-socket", "frameworks.towns:of_environment()"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         server = Server(port)
@@ -141,8 +144,8 @@ def attack(server: Server, mode: str, headers: list[dict[str, str]], count: int)
     for number, target in enumerate(spellings(SEED + 1, count)):
         spoofed = headers[number % len(headers)]
         _, received = server.get(target, {**spoofed, HEADER: "eve"})
-        ran = received.rpartition(b"ran ")[2].decode("utf-8", "replace") if b"ran " in received else ""
-        if ran and is_gated(ran.strip()):
+        ran = re.findall(r"ran ([a-z ]+)\.", received.decode("latin-1"))
+        if any(is_gated(name) for name in ran):
             past.append((target, spoofed, ran))
         status, received = server.get(target, {**spoofed, HEADER: "ada"})
         if status in (401, 402):
@@ -166,7 +169,7 @@ def test_no_spelling_gets_past_over_uvicorn(
     site = town(settings_of(mode, mirror, root_path), [])
     try:
         with served(site.app, is_async=True, http=http, root_path=root_path) as server:
-            attack(server, mode, SPOOFED, 500)
+            attack(server, mode, SPOOFED, WIRED)
     finally:
         site.close()
 
@@ -177,14 +180,14 @@ def test_no_spelling_gets_past_over_gunicorn(mirror: str, town: str, mode: str) 
     # It takes these from the machine that it runs on.
     trusted = [{"SCRIPT_NAME": "/health"}, {"SCRIPT_NAME": "/reports"}, {"SCRIPT_NAME": "/sub"}, {"PATH_INFO": "/health"}]
     with by_gunicorn(town, mode, mirror) as server:
-        attack(server, mode, [*SPOOFED, *trusted], 500)
+        attack(server, mode, [*SPOOFED, *trusted], WIRED)
 
 
 @every_mode
 def test_no_spelling_gets_past_over_werkzeug(mirror: str, mode: str) -> None:
     site = flask(settings_of(mode, mirror), [])
     with served(site.app, is_async=False) as server:
-        attack(server, mode, SPOOFED, 400)
+        attack(server, mode, SPOOFED, WIRED)
 
 
 def test_the_vectors_know_what_was_found_here() -> None:

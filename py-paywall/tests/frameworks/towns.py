@@ -6,7 +6,7 @@ import os
 import types
 from typing import TYPE_CHECKING, Any
 
-from skins import HEADER, Site, set_up_django
+from frameworks.skins import HEADER, Site, set_up_django
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ def starlette(settings: dict[str, Any] | None, calls: list[str]) -> Site:
     def handler(name: str) -> Any:
         async def handle(_request: Any) -> Any:
             calls.append(name)
-            return PlainTextResponse(f"ran {name}")
+            return PlainTextResponse(f"ran {name}.")
 
         return handle
 
@@ -91,7 +91,7 @@ def fastapi(settings: dict[str, Any] | None, calls: list[str], root_path: str = 
         @router.get(path)
         async def handle() -> Any:
             calls.append(name)
-            return PlainTextResponse(f"ran {name}")
+            return PlainTextResponse(f"ran {name}.")
 
     options: dict[str, Any] = {"root_path": root_path} if root_path else {}
     app = FastAPI(openapi_url=None, **options)
@@ -129,7 +129,7 @@ def flask(settings: dict[str, Any] | None, calls: list[str]) -> Site:
     def add(on: Any, path: str, name: str) -> None:
         def handle(**_parameters: str) -> str:
             calls.append(name)
-            return f"ran {name}"
+            return f"ran {name}."
 
         on.add_url_rule(path, name, handle)
 
@@ -175,7 +175,7 @@ def _django(settings: dict[str, Any] | None, calls: list[str], *, is_async: bool
     def handler(name: str) -> Any:
         def handle(_request: Any, **_parameters: str) -> Any:
             calls.append(name)
-            return HttpResponse(f"ran {name}")
+            return HttpResponse(f"ran {name}.")
 
         async def ahandle(request: Any, **parameters: str) -> Any:
             return handle(request, **parameters)

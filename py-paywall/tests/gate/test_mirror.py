@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import SqliteMirror, in_hours
 from py_paywall import Decision, Mirror
+
+from conftest import SqliteMirror, in_hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,17 +114,16 @@ def test_a_database_that_is_not_there_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "app.db", "mysql://app/app", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://app.db", "postgres"],
-)
+    ["", "app.db", "mysql://app:secret@db/app", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://secret.db",
+     "postgres", "secret"],
+)  # fmt: skip
 def test_other_urls_are_refused_and_never_shown(url: str) -> None:
     with pytest.raises(ValueError, match="postgresql://USER@HOST/NAME") as error:
         Mirror.connect(url)
-    assert not url or url in "postgresql://USER@HOST/NAME" or url not in str(error.value)
+    assert "secret" not in str(error.value)
 
 
-def test_urls_are_taken_as_sqlalchemy_writes_them(
-    table: SqliteMirror, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_urls_are_taken_as_sqlalchemy_writes_them(table: SqliteMirror, monkeypatch: pytest.MonkeyPatch) -> None:
     table.put("ada")
     monkeypatch.chdir(table.path.parent)
     odd = table.path.with_name("a b?c%20d#e.db")
@@ -135,7 +135,7 @@ def test_urls_are_taken_as_sqlalchemy_writes_them(
 def test_misuse_raises(table: SqliteMirror) -> None:
     mirror = Mirror.connect(table.url)
     for tier in ("free", "gold", "PRO", ""):
-        with pytest.raises(ValueError, match="tier|lower-case"):
+        with pytest.raises(ValueError, match=r"tier|lower-case"):
             mirror.decide("ada", tier)
     with pytest.raises(ValueError, match="connection"):
         Mirror.connect(table.url, connections=0)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY
 from py_paywall import Decision, Gate
 from py_paywall._native import Gates, decide_row
+
+from conftest import REPOSITORY
 
 
 def cases(name: str) -> list[Any]:

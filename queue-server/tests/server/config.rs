@@ -12,6 +12,8 @@ async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
         .with("HOST", "leaked-host")
         .with("DATABASE_URL", "mysql://leaked:leaked@db")
         .with("DATABASE_MAX_CONNECTIONS", "0")
+        .with("MIRROR_PUSH_URL", "https://leaked:leaked@app")
+        .with("MIRROR_PUSH_SECRET", "leaked")
         .with("STRIPE_PRICE_ID_PRO", "prod_leaked")
         .with("GRACE_PERIOD_DAYS", "0")
         .with("GRACE_FAILED_ATTEMPTS", "-1")
@@ -33,6 +35,8 @@ async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
         "HOST",
         "DATABASE_URL",
         "DATABASE_MAX_CONNECTIONS",
+        "MIRROR_PUSH_URL",
+        "MIRROR_PUSH_SECRET",
         "STRIPE_PRICE_ID_PRO",
         "STRIPE_PRICE_ID_PRO_PLUS",
         "GRACE_PERIOD_DAYS",

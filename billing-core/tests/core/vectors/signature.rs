@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Vectors;
+use super::{Body, Vectors};
 
 #[derive(Deserialize)]
 struct Input {
@@ -11,24 +11,8 @@ struct Input {
     tolerance_seconds: Option<u32>,
     now: i64,
     headers: Vec<String>,
-    body: Option<String>,
-    body_repeated: Option<Repeated>,
-}
-
-#[derive(Deserialize)]
-struct Repeated {
-    text: String,
-    times: usize,
-}
-
-impl Input {
-    fn body(&self) -> Vec<u8> {
-        match (&self.body, &self.body_repeated) {
-            (Some(body), None) => body.clone().into_bytes(),
-            (None, Some(Repeated { text, times })) => text.repeat(*times).into_bytes(),
-            _ => panic!("a case has one body"),
-        }
-    }
+    #[serde(flatten)]
+    body: Body,
 }
 
 fn answer(input: Input) -> Value {
@@ -39,7 +23,7 @@ fn answer(input: Input) -> Value {
         Some(seconds) => keys.with_tolerance_seconds(seconds),
         None => keys,
     };
-    let body = input.body();
+    let body = input.body.bytes();
     let now = Timestamp::from_second(input.now).unwrap();
     match signature::verify(Delivery::new(body.clone(), &input.headers), &keys, now) {
         Ok(payload) => {

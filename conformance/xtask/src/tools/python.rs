@@ -1,4 +1,4 @@
-//! A Python environment of the suite's own, with Stripe's official client.
+//! Python environments of the suite's own: one with Stripe's official client, one for the wheel.
 
 use std::{
     fs,
@@ -16,20 +16,20 @@ use crate::{
 
 const ADVICE: Advice = Advice {
     missing: "Python 3.10 or newer (https://python.org; Debian and Ubuntu: apt install python3 python3-venv; macOS: \
-              brew install python). Or set CONFORMANCE_PYTHON to the python of an environment that has \
-              conformance/xtask/tools/python/requirements.txt",
+              brew install python). Or set CONFORMANCE_PYTHON and WHEEL_PYTHON to the pythons of environments that \
+              have conformance/xtask/tools/{python,wheel}/requirements.txt",
     failed: "Python must be 3.10 or newer, with its venv module (Debian and Ubuntu: apt install python3-venv), and pip \
-             must reach its index once. Without network, set CONFORMANCE_PYTHON to the python of an environment that \
-             has conformance/xtask/tools/python/requirements.txt",
+             must reach its index once. Without network, set CONFORMANCE_PYTHON and WHEEL_PYTHON to the pythons of \
+             environments that have conformance/xtask/tools/{python,wheel}/requirements.txt",
 };
 const OLDEST: (u32, u32) = (3, 10);
 
-/// Makes sure that the environment is there and gives the path of its Python.
-pub(super) fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let requirements = pin(&workspace.pins_dir().join("python/requirements.txt"))?;
+/// Makes sure that an environment is there and gives the path of its Python. Its name is that of its pins' folder.
+pub(super) fn install(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let requirements = pin(&workspace.pins_dir().join(name).join("requirements.txt"))?;
     let (python, version) = base_python()?;
     // The version is one of the pins: an environment does not outlive the Python it was made from.
-    let installation = Installation::open(workspace, "python", &[&version, &requirements])?;
+    let installation = Installation::open(workspace, name, &[&version, &requirements])?;
     let program = if cfg!(windows) {
         "venv/Scripts/python.exe"
     } else {
@@ -97,17 +97,28 @@ mod tests {
 
     #[test]
     fn every_package_is_pinned_with_a_digest() {
-        let requirements = include_str!("../../tools/python/requirements.txt").replace("\\\n", " ");
-        let packages: Vec<&str> = requirements
-            .lines()
-            .filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
-            .collect();
-        assert!(packages.iter().any(|line| line.starts_with("stripe==")));
-        for package in packages {
-            assert!(
-                package.contains("==") && package.contains("--hash=sha256:"),
-                "{package}"
-            );
+        for (requirements, named) in [
+            (
+                include_str!("../../tools/python/requirements.txt"),
+                "stripe==",
+            ),
+            (
+                include_str!("../../tools/wheel/requirements.txt"),
+                "maturin==",
+            ),
+        ] {
+            let requirements = requirements.replace("\\\n", " ");
+            let packages: Vec<&str> = requirements
+                .lines()
+                .filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
+                .collect();
+            assert!(packages.iter().any(|line| line.starts_with(named)));
+            for package in packages {
+                assert!(
+                    package.contains("==") && package.contains("--hash=sha256:"),
+                    "{package}"
+                );
+            }
         }
     }
 }

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
-from py_paywall import wsgi
 from py_paywall.django import admission, configuration
 
 if TYPE_CHECKING:
@@ -51,6 +50,16 @@ class PaywallMiddleware:
     def _gate_before(self, request: HttpRequest) -> Gate | None:
         # What urls.py is asked for is `path_info`; what the client asked for may differ.
         scope = getattr(request, "scope", None)
-        raw = scope.get("raw_path") if scope is not None else wsgi.raw_path(request.META)
+        raw = scope.get("raw_path") if scope is not None else _raw_path(request.META)
         mount = request.META.get("SCRIPT_NAME")
         return self._configured.paywall.before(request.path_info, raw or request.path, mount)
+
+
+def _raw_path(environ: dict[str, Any]) -> bytes | None:
+    """The path of the request line, where a WSGI server tells it."""
+    target: str = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    try:
+        # Bytes that stand there as characters (PEP 3333).
+        return target.partition("?")[0].encode("latin-1")
+    except UnicodeEncodeError:
+        return b"%"  # Which can't be decoded either, and so is gated.

@@ -1,0 +1,210 @@
+"""Telling Queue of customers: one when they sign up, all of them once (M6).
+
+Everyone has a row in the mirror, also who never paid: then a missing row is a fault that somebody hears of. So a back
+end registers each customer when they sign up, and those it has already, once. To register somebody again does no harm.
+
+    queue = Queue("https://queue.internal", token=os.environ["QUEUE_INTERNAL_TOKEN"])
+    queue.register(user.id)
+
+Needs httpx: `pip install 'py-paywall[signup]'`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+#: Answers after which the same again may succeed.
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 10.0
+
+
+class _Settings(TypedDict):
+    headers: dict[str, str]
+    timeout: float
+    follow_redirects: bool
+
+
+class RegistrationError(Exception):
+    """A customer was not registered.
+
+    :ivar customer_id: whom.
+    :ivar code: why: the `code` of Queue's answer, or `unreachable`.
+    :ivar retryable: whether the same again may succeed.
+    """
+
+    def __init__(self, customer_id: str, code: str, *, retryable: bool) -> None:
+        super().__init__(f"the customer was not registered: {code}")
+        self.customer_id = customer_id
+        self.code = code
+        self.retryable = retryable
+
+
+@dataclass
+class Imported:
+    """What came of an import.
+
+    :ivar registered: how many customers Queue knows now.
+    :ivar failed: those it does not, and why.
+    """
+
+    registered: int = 0
+    failed: list[RegistrationError] = field(default_factory=list)
+
+
+class Queue:
+    """A client of Queue for the back end's own use. Usable from any thread.
+
+    :param url: where Queue is, such as `https://queue.internal`.
+    :param token: one of its `QUEUE_INTERNAL_TOKEN`s.
+    :param timeout: seconds that one request may take.
+    :param tries: how often a customer is tried who can't be registered now.
+    :raises ValueError: for a URL that is none, or a blank token.
+    """
+
+    def __init__(self, url: str, *, token: str, timeout: float = 10.0, tries: int = 5) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("Queue's URL is https://HOST, or http://HOST within one machine")
+        if not token.strip():
+            raise ValueError("the token is one of Queue's QUEUE_INTERNAL_TOKEN, and not blank")
+        self._base = url.rstrip("/")
+        self._headers = {"authorization": f"Bearer {token.strip()}"}
+        self._timeout = timeout
+        self._tries = max(1, tries)
+        self._client = httpx.Client(**self._settings())
+
+    def register(self, customer_id: str) -> None:
+        """Registers a customer; once they are in the mirror they have the lowest tier.
+
+        :raises RegistrationError: when Queue refuses, or does not answer after several tries.
+        """
+        for pause in self._pauses():
+            try:
+                response = self._client.put(self._address(customer_id))
+            except httpx.HTTPError:
+                error = RegistrationError(customer_id, "unreachable", retryable=True)
+            else:
+                if response.is_success:
+                    return
+                error = _refused(customer_id, response)
+            if not error.retryable or pause is None:
+                raise error
+            time.sleep(pause)
+
+    async def aregister(self, customer_id: str) -> None:
+        """The same, to be awaited.
+
+        :raises RegistrationError: as `register`.
+        """
+        async with httpx.AsyncClient(**self._settings()) as client:
+            await self._aregister(client, customer_id)
+
+    def import_all(
+        self,
+        customer_ids: Iterable[str],
+        *,
+        at_once: int = 32,
+        progress: Callable[[Imported], None] | None = None,
+    ) -> Imported:
+        """Registers all of a back end's customers, so many at once. Those who can't be harm no other.
+
+        :param customer_ids: may be a generator: they are taken as they are needed.
+        :param progress: called after each customer.
+        """
+        return asyncio.run(self.aimport_all(customer_ids, at_once=at_once, progress=progress))
+
+    async def aimport_all(
+        self,
+        customer_ids: Iterable[str],
+        *,
+        at_once: int = 32,
+        progress: Callable[[Imported], None] | None = None,
+    ) -> Imported:
+        """The same, to be awaited."""
+        imported = Imported()
+        waiting = iter(customer_ids)
+
+        async def lane(client: httpx.AsyncClient) -> None:
+            for customer_id in waiting:
+                try:
+                    await self._aregister(client, customer_id)
+                except RegistrationError as error:
+                    imported.failed.append(error)
+                else:
+                    imported.registered += 1
+                if progress is not None:
+                    progress(imported)
+
+        async with httpx.AsyncClient(**self._settings()) as client:
+            await asyncio.gather(*(lane(client) for _ in range(max(1, at_once))))
+        return imported
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Queue({urlsplit(self._base).hostname!r})"
+
+    async def _aregister(self, client: httpx.AsyncClient, customer_id: str) -> None:
+        for pause in self._pauses():
+            try:
+                response = await client.put(self._address(customer_id))
+            except httpx.HTTPError:
+                error = RegistrationError(customer_id, "unreachable", retryable=True)
+            else:
+                if response.is_success:
+                    return
+                error = _refused(customer_id, response)
+            if not error.retryable or pause is None:
+                raise error
+            await asyncio.sleep(pause)
+
+    def _pauses(self) -> Iterator[float | None]:
+        """How long to wait after each try; None after the last."""
+        for number in range(self._tries - 1):
+            longest = min(_FIRST_PAUSE_SECONDS * 2**number, _LONGEST_PAUSE_SECONDS)
+            # Jitter: those who were refused together must not come back together.
+            yield longest * random.uniform(0.5, 1.0)
+        yield None
+
+    def _address(self, customer_id: str) -> str:
+        # An id that is no path segment must not become another path.
+        segment = quote(customer_id, safe="")
+        if segment in {".", ".."}:
+            raise RegistrationError(customer_id, "customer_id_invalid", retryable=False)
+        return f"{self._base}/api/v1/billing/customers/{segment}"
+
+    def _settings(self) -> _Settings:
+        return {"headers": self._headers, "timeout": self._timeout, "follow_redirects": False}
+
+
+def _refused(customer_id: str, response: httpx.Response) -> RegistrationError:
+    try:
+        code = str(response.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        code = f"http_{response.status_code}"
+    return RegistrationError(customer_id, code, retryable=response.status_code in _TRANSIENT)
