@@ -28,15 +28,19 @@ class Server:
         if "Host" not in headers:
             lines.append("Host: x")
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        with self.connect() as client:
-            client.sendall("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape"))
-            received = b""
-            # A server that refuses to read what it was sent resets the connection.
-            with contextlib.suppress(ConnectionError):
-                while data := client.recv(65536):
-                    received += data
+        received = self.send("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape"))
         status = received[9:12]
         return int(status) if status.isdigit() else 0, received
+
+    def send(self, sent: bytes) -> bytes:
+        """Sends these bytes, and reads until the server closes."""
+        received = b""
+        # A server that refuses to read what it was sent resets the connection.
+        with self.connect() as client, contextlib.suppress(ConnectionError):
+            client.sendall(sent)
+            while data := client.recv(65536):
+                received += data
+        return received
 
 
 @contextlib.contextmanager

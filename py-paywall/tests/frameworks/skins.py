@@ -1,4 +1,4 @@
-"""Every way to put the paywall before an application, each as the same site: a paid page that counts, and a free one."""
+"""Every way to put the paywall before an application, each as the same site: a paid page, which counts, and a free."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from conftest import REPOSITORY
 from py_paywall import asgi, wsgi
+
+from conftest import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -113,12 +114,12 @@ async def over_asgi(app: Any, target: str, headers: Mapping[str, str], **request
 
 def environ_of(target: str, headers: Mapping[str, str], method: str = "GET", script_name: str = "") -> dict[str, Any]:
     """What gunicorn makes of a request."""
-    raw, _, query = target.partition("?")
+    raw, _, query = target.encode("utf-8", "surrogateescape").decode("latin-1").partition("?")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": script_name,
-        "PATH_INFO": unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode("latin-1"),
-        "RAW_URI": script_name + raw.encode("utf-8", "surrogateescape").decode("latin-1") + ("?" + query if query else ""),
+        "PATH_INFO": unquote_to_bytes(raw.encode("latin-1")).decode("latin-1"),
+        "RAW_URI": script_name + raw + (f"?{query}" if query else ""),
         "QUERY_STRING": query,
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
@@ -217,15 +218,15 @@ def fastapi_dependency(mirror: Any, identity: Any, **settings: Any) -> Site:
 def _fastapi_pages(app: Any, dependencies: list[Any]) -> Site:
     site = Site(app, is_async=True)
 
-    @app.api_route(PAID, methods=["GET", "HEAD", "POST"], dependencies=dependencies)
     async def paid() -> str:
         site.calls.append(PAID)
         return "here"
 
-    @app.get(FREE)
     async def free() -> str:
         return "here"
 
+    app.add_api_route(PAID, paid, methods=["GET", "HEAD", "POST"], dependencies=dependencies)
+    app.add_api_route(FREE, free)
     return site
 
 

@@ -34,8 +34,10 @@ _SLASHES = [
 #: What may follow a path.
 _ENDS = [
     "/", "//", "?", "?/health", "?x=/health", ";/health", ";x=1", "%3b/health", "/.", "/..", "/%2e", "/%2e%2e",
-    "/%zz", "/%ff", "%ff", "%00", "%0a", "%0d", "%0d%0a", "%250a", "%0b", "%20", "%09", "%c2%85", "%e2%80%a8", "#", "%23",
-    "#/health", "%3f", "%3F/health", ".", "..", ".json", "%", "%2", "/%", "\\", "%5c", "é", "%c3%a9", "\udcff", "*", "/*",
+    "/%zz", "/%ff", "%ff", "%00", "%0a", "%0d", "%0d%0a", "%250a", "%0b", "%20", "%09", "%c2%85", "%e2%80%a8",
+    "#", "%23",
+    "#/health", "%3f", "%3F/health", ".", "..", ".json", "%", "%2", "/%", "\\", "%5c", "é", "%c3%a9", "\udcff",
+    "*", "/*",
     "/" + "a" * 3000, "/../" * 200, "/%2e%2e" * 200, "&", "+", "%2b", "~", "%7e",
 ]  # fmt: skip
 
@@ -45,6 +47,7 @@ _BEGINNINGS = [
     "/public/../", "/\\", "\\", "http:", "/http://elsewhere.example", "/app", "/sub", "/sub/..", "/APP", "/app/app",
     "/%61pp", "/app/../", "/;", "/%00",
 ]  # fmt: skip
+
 
 def _at(path: str, chance: random.Random, change: Callable[[str], str], wanted: Callable[[str], bool]) -> str:
     places = [place for place, character in enumerate(path) if wanted(character)]

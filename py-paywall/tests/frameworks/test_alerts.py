@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from py_paywall import _alerts
 from frameworks.skins import SKINS, bare_wsgi, opened
+from py_paywall import _alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import SqliteMirror
     from frameworks.skins import Skin
+
+    from conftest import SqliteMirror
 
 MISSING, UNAVAILABLE = "billing.mirror.missing_row", "billing.mirror.unavailable"
 
@@ -37,11 +38,12 @@ def _afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def told(caplog: pytest.LogCaptureFixture) -> Any:
     """The alerts in the log: name, level, count."""
     caplog.set_level(logging.WARNING, "py_paywall")
-    return lambda: [
-        (record.alert, record.levelname, record.count)
-        for record in caplog.records
-        if hasattr(record, "alert")
-    ]
+
+    def told() -> list[tuple[str, str, int]]:
+        alerts = [record.__dict__ for record in caplog.records if hasattr(record, "alert")]
+        return [(alert["alert"], alert["levelname"], alert["count"]) for alert in alerts]
+
+    return told
 
 
 @pytest.fixture
@@ -97,9 +99,7 @@ def test_sentry_hears_of_a_missing_row_as_fatal_and_only_once(
     assert told() == [(MISSING, "CRITICAL", 1)]
 
 
-def test_a_flood_is_told_once_and_then_counted(
-    table: SqliteMirror, sentry: list[dict[str, Any]], told: Any
-) -> None:
+def test_a_flood_is_told_once_and_then_counted(table: SqliteMirror, sentry: list[dict[str, Any]], told: Any) -> None:
     with opened(bare_wsgi, table.url) as site:
         for number in range(10_000):
             assert site.get(customer=f"nobody-{number}").status == 402

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import SqliteMirror
 from frameworks.servers import served
 from frameworks.skins import FREE, HEADER, PAID, SKINS, opened, over_asgi, vector
+
+from conftest import SqliteMirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,9 +83,7 @@ FAULTS: dict[str, tuple[Callable[[SqliteMirror], object], str]] = {
 
 @every_skin
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_handler_does_not_run_and_the_next_customer_is_served(
-    table: SqliteMirror, skin: Skin, fault: str
-) -> None:
+def test_the_handler_does_not_run_and_the_next_customer_is_served(table: SqliteMirror, skin: Skin, fault: str) -> None:
     spoil, decision = FAULTS[fault]
     loose(table)
     good = table.path.read_bytes()
@@ -171,9 +170,7 @@ def nobody(customer: str | None) -> str | None:
 @pytest.mark.parametrize(
     ("identity", "decision"), [(raising, "gate_panicked"), (odd, "gate_panicked"), (nobody, "no_identity")]
 )
-def test_an_identity_that_fails_lets_nobody_in(
-    table: SqliteMirror, skin: Skin, identity: Any, decision: str
-) -> None:
+def test_an_identity_that_fails_lets_nobody_in(table: SqliteMirror, skin: Skin, identity: Any, decision: str) -> None:
     table.put("ada")
     with opened(skin, table.url, identity) as site:
         assert (site.get(customer="bad"), site.calls) == (vector(decision), [])

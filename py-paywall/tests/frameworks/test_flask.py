@@ -10,8 +10,8 @@ from flask import Blueprint, Flask, g, request, session
 from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
-from py_paywall.flask import Paywall
 from frameworks.skins import HEADER, Site, vector
+from py_paywall.flask import Paywall
 
 if TYPE_CHECKING:
     from conftest import SqliteMirror

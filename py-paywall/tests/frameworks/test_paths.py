@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import REPOSITORY, SqliteMirror
 from frameworks.servers import Server, served
 from frameworks.skins import HEADER, Site
 from frameworks.spellings import SPOOFED, spellings
 from frameworks.towns import MODES, TOWNS, fastapi, flask, settings_of
+
+from conftest import REPOSITORY, SqliteMirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,7 +179,7 @@ def test_no_spelling_gets_past_over_uvicorn(
 @pytest.mark.parametrize("town", ["flask", "django_wsgi"])
 def test_no_spelling_gets_past_over_gunicorn(mirror: str, town: str, mode: str) -> None:
     # It takes these from the machine that it runs on.
-    trusted = [{"SCRIPT_NAME": "/health"}, {"SCRIPT_NAME": "/reports"}, {"SCRIPT_NAME": "/sub"}, {"PATH_INFO": "/health"}]
+    trusted = [{"SCRIPT_NAME": path} for path in ("/health", "/reports", "/sub")] + [{"PATH_INFO": "/health"}]
     with by_gunicorn(town, mode, mirror) as server:
         attack(server, mode, [*SPOOFED, *trusted], WIRED)
 

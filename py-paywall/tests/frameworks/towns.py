@@ -88,10 +88,11 @@ def fastapi(settings: dict[str, Any] | None, calls: list[str], root_path: str = 
     from py_paywall import asgi
 
     def add(router: Any, path: str, name: str) -> None:
-        @router.get(path)
         async def handle() -> Any:
             calls.append(name)
             return PlainTextResponse(f"ran {name}.")
+
+        router.add_api_route(path, handle)
 
     options: dict[str, Any] = {"root_path": root_path} if root_path else {}
     app = FastAPI(openapi_url=None, **options)

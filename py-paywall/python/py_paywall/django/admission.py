@@ -54,4 +54,6 @@ def _answer(configured: Configured, decision: Decision, gate: Gate, request: Htt
         request.paywall = decision  # type: ignore[attr-defined]
         return None
     headers = {**dict(problem.headers), "content-length": str(len(problem.body))}
-    return HttpResponse(problem.body, status=problem.status, headers=headers)
+    # Some servers send what they are given: after a head alone, it would be taken for the next response.
+    body = b"" if request.method == "HEAD" else problem.body
+    return HttpResponse(body, status=problem.status, headers=headers)
