@@ -173,7 +173,8 @@ async fn bodies_and_heads_without_end_are_refused_and_take_little_memory() {
     for _ in 0..MORE_ROUNDS {
         send_without_end(&server, &head).await;
     }
-    let grown = peak_kilobytes(&server).unwrap() - first;
+    // The system counts pages by the lot: a peak may look a little lower than it did.
+    let grown = peak_kilobytes(&server).unwrap().saturating_sub(first);
     eprintln!(
         "{first} kB at the peak of a round without end, {grown} kB more after {MORE_ROUNDS} more"
     );
