@@ -139,8 +139,10 @@ async fn connections_leave_files_for_the_database_where_few_may_be_open() {
 async fn a_client_that_takes_no_answers_is_cut() {
     let installation = Installation::new();
     let server = installation.serve().await;
-    let mut deaf = Raw::connect(&server).await;
-    let questions = b"GET /metrics HTTP/1.1\r\nhost: queue\r\n\r\n".repeat(100);
+    // Little room, and answers that ask no database: there is soon no room for more, also where the
+    // machine is busy.
+    let mut deaf = Raw::connect_with_little_room(&server).await;
+    let questions = b"GET /nowhere HTTP/1.1\r\nhost: queue\r\n\r\n".repeat(100);
     let began = Instant::now();
     // Until it is cut. Were it not, sending would wait without end, which fails.
     while deaf.send(&questions).await.is_ok() {}
@@ -171,7 +173,8 @@ async fn bodies_and_heads_without_end_are_refused_and_take_little_memory() {
     for _ in 0..MORE_ROUNDS {
         send_without_end(&server, &head).await;
     }
-    let grown = peak_kilobytes(&server).unwrap() - first;
+    // The system counts pages by the lot: a peak may look a little lower than it did.
+    let grown = peak_kilobytes(&server).unwrap().saturating_sub(first);
     eprintln!(
         "{first} kB at the peak of a round without end, {grown} kB more after {MORE_ROUNDS} more"
     );

@@ -244,12 +244,11 @@ async fn stop_in_flight(
     .await;
     server.terminate().await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    // By a connection of its own: one that is kept alive may be used just as it is closed.
     eventually("nobody else is let in", async || {
         TcpStream::connect(&address).await.is_err()
     })
     .await;
-    let late = customer_created("evt_late", "cus_late", "late");
-    assert!(server.try_deliver(&late).await.unwrap_err().is_connect());
     let held = match release {
         true => {
             lock.release().await;
