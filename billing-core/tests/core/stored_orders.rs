@@ -9,6 +9,7 @@ use billing_core::event::Event;
 use billing_core::ledger::{Capacity, Command};
 use futures::future::join_all;
 
+use crate::canary::Listener;
 use crate::history::{Case, History, Moment, Terms, after};
 use crate::shuffle::{Shuffle, all_orders, permutations};
 use crate::state::State;
@@ -134,6 +135,7 @@ pub(crate) async fn check(terms: Terms, copies: Vec<Copy<'_>>, shuffle: &mut Shu
         waiting: 1 << 14,
         ..Capacity::default()
     };
+    let listener = Listener::new();
     let ledger = TestLedger::start_with(terms.policy(), capacity).await;
     let tags = (0..).map(Tag);
     let copies = Copies {
@@ -147,6 +149,7 @@ pub(crate) async fn check(terms: Terms, copies: Vec<Copy<'_>>, shuffle: &mut Shu
         copies.settle(moment).await;
         copies.compare(moment).await;
     }
+    listener.assert_no_canary_is_out(&copies.ledger).await;
     copies.ledger.stop().await;
     let all = begun.elapsed();
     eprintln!("{count} in {delivered:.1?}, all in {all:.1?}");
