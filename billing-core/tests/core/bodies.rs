@@ -73,8 +73,9 @@ impl Shape {
 
     /// A customer's object, likewise.
     pub(crate) fn customer(self, id: &str, state: &Value) -> Value {
+        let name = state.get("name").cloned();
         json!({ "id": id, "object": "customer", "email": canary("email@example.com"),
-            "name": canary("name"), "address": address(), "phone": canary("phone"), "livemode": false,
+            "name": name.unwrap_or_else(|| canary("name")), "address": address(), "phone": canary("phone"), "livemode": false,
             "metadata": { "queue_customer_id": state["user"], "note": canary("note") } })
     }
 }
