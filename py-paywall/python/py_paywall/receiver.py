@@ -4,10 +4,12 @@ Queue posts rows, signed in Stripe's scheme with a secret that only the two know
 what is there, so that a push that comes late, twice or out of order harms nothing. Whatever can't be applied now is
 answered so that Queue sends it again.
 
-    app.mount("/mirror", AsgiReceiver(mirror="postgresql://…", secrets=os.environ["MIRROR_PUSH_SECRET"]))
+    app.add_route("/mirror", AsgiReceiver(mirror="postgresql://…", secrets=os.environ["MIRROR_PUSH_SECRET"]))
 
 In deployment: the body must arrive as it was sent, byte for byte, and the clock of the host counts. Put the receiver
 outside of the paywall, or exempt its path. How long a body may take to arrive is the server's to limit under WSGI.
+`MIRROR_PUSH_URL` must name the path as it is, with or without its last slash: Queue follows no redirect, and
+Starlette's `mount("/mirror", …)` answers only below `/mirror/`.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ class _Receiver:
 
 
 class AsgiReceiver(_Receiver):
-    """An ASGI application that takes pushes, at whatever path it is mounted."""
+    """An ASGI application that takes pushes, at whatever path it stands."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -92,7 +94,7 @@ class AsgiReceiver(_Receiver):
 
 
 class WsgiReceiver(_Receiver):
-    """A WSGI application that takes pushes, at whatever path it is mounted."""
+    """A WSGI application that takes pushes, at whatever path it stands."""
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         status, headers, body = self._answer(environ)
