@@ -4,7 +4,8 @@ Queue posts rows, signed in Stripe's scheme with a secret that only the two know
 what is there, so that a push that comes late, twice or out of order harms nothing. Whatever can't be applied now is
 answered so that Queue sends it again.
 
-    app.add_route("/mirror", AsgiReceiver(mirror="postgresql://…", secrets=os.environ["MIRROR_PUSH_SECRET"]))
+    receiver = AsgiReceiver(mirror="postgresql://…", secrets=os.environ["MIRROR_PUSH_SECRET"])
+    app.router.routes.append(Route("/mirror", receiver))
 
 In deployment: the body must arrive as it was sent, byte for byte, and the clock of the host counts. Put the receiver
 outside of the paywall, or exempt its path. How long a body may take to arrive is the server's to limit under WSGI.

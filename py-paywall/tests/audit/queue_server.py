@@ -52,7 +52,7 @@ class QueueServer:
             port = free.getsockname()[1]
         address = f"http://127.0.0.1:{port}"
         environment = {**self._environment, "PORT": str(port)}
-        call = [self._binary, "serve"]
+        call = [str(self._binary), "serve"]
         with (
             self.log.open("ab") as log,
             subprocess.Popen(call, env=environment, stdout=subprocess.DEVNULL, stderr=log) as server,

@@ -131,6 +131,6 @@ def ask_wsgi(receiver: WsgiReceiver, request: Request, **environ: Any) -> Answer
         variable = f"HTTP_{name.upper().replace('-', '_')}"
         # As servers join what comes more than once (RFC 3875, 4.1.18).
         asked[variable] = f"{asked[variable]},{value}" if variable in asked else value
-    parts = receiver({**asked, **environ}, lambda status, headers, _=None: started.extend([status, headers]))  # type: ignore[arg-type, return-value, misc]
+    parts = receiver({**asked, **environ}, lambda status, headers, _=None: started.extend([status, headers]))  # type: ignore[arg-type]
     status, headers = started
     return Answer(int(status[:3]), headers, b"".join(parts))

@@ -6,11 +6,14 @@ import asyncio
 import logging
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.routing import Route
 
 from py_paywall import Mirror, receiver
 from py_paywall.receiver import AsgiReceiver
-from receiver.pushes import SECRET, Request, a_push, a_row, ask_asgi, exchange
+from receiver.pushes import HEADER, SECRET, Request, a_push, a_row, ask_asgi, exchange, signed
 
 from conftest import SqliteMirror
 
@@ -40,9 +43,7 @@ async def test_a_body_that_does_not_come_is_given_up(
 
 async def test_a_client_that_leaves_within_the_body_changes_nothing(taker: AsgiReceiver, table: SqliteMirror) -> None:
     # All of the push is there, but the client did not say so.
-    messages = iter(
-        [{"type": "http.request", "body": a_push(a_row()), "more_body": True}, {"type": "http.disconnect"}]
-    )
+    messages = iter([{"type": "http.request", "body": a_push(a_row()), "more_body": True}, {"type": "http.disconnect"}])
 
     async def receive() -> Any:
         return next(messages)
@@ -124,3 +125,14 @@ async def test_why_a_push_was_not_taken_is_in_the_log_and_no_secret_is(
     assert SECRET not in caplog.text
     assert "ada" not in caplog.text
     assert SECRET not in repr(taker)
+
+
+async def test_a_route_of_fastapi_takes_pushes_at_its_very_path(taker: AsgiReceiver, table: SqliteMirror) -> None:
+    app = FastAPI()
+    app.router.routes.append(Route("/mirror", taker))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        body = a_push(a_row())
+        answer = await client.post("/mirror", content=body, headers={HEADER: signed(body)})
+    assert (answer.status_code, answer.json()) == (200, {"outcome": "applied"})
+    assert len(table.execute("select * from billing_subscription_mirror")) == 1

@@ -71,7 +71,10 @@ class Application:
     """A gated application with a receiver, on a port that stays the same."""
 
     def __init__(self, kind: str, table: SqliteMirror, folder: Path) -> None:
-        self._command, self._app = {"uvicorn": (UVICORN, "asgi_app"), "gunicorn": (GUNICORN, "wsgi_app")}[kind]
+        self._command, self._app = {
+            "uvicorn": (UVICORN, "servers.asgi_app"),
+            "gunicorn": (GUNICORN, "servers.wsgi_app"),
+        }[kind]
         self._environment = {"MIRROR_DATABASE_URL": table.url, "HANDLED_FOLDER": str(folder)}
         self._folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}/mirror"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import handled
 from fastapi import FastAPI, Request
+from starlette.routing import Route
 
 from py_paywall import Mirror
 from py_paywall.asgi import PaywallMiddleware
 from py_paywall.receiver import AsgiReceiver
+from servers import handled
 
 if TYPE_CHECKING:
     from py_paywall.asgi import Scope
@@ -38,11 +39,9 @@ async def health() -> str:
     return "ok"
 
 
-app.add_middleware(
-    PaywallMiddleware, mirror=mirror, default_tier="pro", exempt=["/health", "/mirror"], identity=who
-)
+app.add_middleware(PaywallMiddleware, mirror=mirror, default_tier="pro", exempt=["/health", "/mirror"], identity=who)
 if secrets := os.environ.get("MIRROR_PUSH_SECRET"):
-    app.add_route("/mirror", AsgiReceiver(mirror=mirror, secrets=secrets))
+    app.router.routes.append(Route("/mirror", AsgiReceiver(mirror=mirror, secrets=secrets)))
 if os.environ.get("MIRROR_USED_AT_IMPORT"):
     # With gunicorn's --preload that is before the fork.
     assert mirror.decide("bob", "pro").code != "gate_panicked"

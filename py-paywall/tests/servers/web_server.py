@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 _PATIENCE_SECONDS = 60
-_APPLICATIONS = Path(__file__).parent
+_TESTS = Path(__file__).parents[1]
 
 
 def free_port() -> int:
@@ -36,7 +36,7 @@ class WebServer:
         self.port = port or free_port()
         self.log = folder / "server.log"
         self._command = [part.format(app=app, host="127.0.0.1", port=self.port) for part in command]
-        packages = [str(_APPLICATIONS), *filter(None, [os.environ.get("PYTHONPATH")])]
+        packages = [str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._environment = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(packages)}
 
     @contextlib.contextmanager

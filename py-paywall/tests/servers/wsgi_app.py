@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import handled
 from flask import Flask, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from py_paywall import Mirror
 from py_paywall.receiver import WsgiReceiver
 from py_paywall.wsgi import PaywallMiddleware
+from servers import handled
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -38,9 +38,7 @@ def health() -> str:
     return "ok"
 
 
-app: WSGIApplication = PaywallMiddleware(
-    flask, mirror=mirror, default_tier="pro", exempt=["/health"], identity=who
-)
+app: WSGIApplication = PaywallMiddleware(flask, mirror=mirror, default_tier="pro", exempt=["/health"], identity=who)
 if secrets := os.environ.get("MIRROR_PUSH_SECRET"):
     app = DispatcherMiddleware(app, {"/mirror": WsgiReceiver(mirror=mirror, secrets=secrets)})
 if os.environ.get("MIRROR_USED_AT_IMPORT"):
