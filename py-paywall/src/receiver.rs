@@ -16,7 +16,7 @@ use crate::completions::{Answer, Completions};
 use crate::mirror::{Mirror, Opened};
 
 /// How long rows may take to be applied: less than Queue waits for the answer.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Takes signed pushes into a mirror.
 #[pyclass(frozen, module = "py_paywall._native")]

@@ -11,6 +11,7 @@ mod cargo_fuzz;
 mod postgres;
 mod python;
 mod stripe_cli;
+mod wrk;
 
 use std::{
     env,
@@ -19,14 +20,17 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 pub(crate) use self::postgres::ADVICE as POSTGRES;
+use self::wrk::Wrk;
 use crate::{step::Steps, workspace::Workspace};
 
 const STRIPE_CLI_BIN: &str = "STRIPE_CLI_BIN";
 const CONFORMANCE_PYTHON: &str = "CONFORMANCE_PYTHON";
 const WHEEL_PYTHON: &str = "WHEEL_PYTHON";
+const WRK_BIN: &str = "WRK_BIN";
+const WRK_LIBRARY_PATH: &str = "WRK_LIBRARY_PATH";
 
 /// How hard to try for a tool that the caller can do without.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,10 +46,12 @@ pub(crate) struct Tools {
     stripe_cli: Option<PathBuf>,
     python: Option<PathBuf>,
     wheel_python: Option<PathBuf>,
+    wrk: Option<Wrk>,
 }
 
 impl Tools {
-    /// All of them, for tests: one that is missing is an error, not a test skipped in silence.
+    /// All of them, for tests: one that is missing is an error, not a test skipped in silence. But for wrk, which not
+    /// every machine can have: its tests say so.
     pub(crate) fn fetch(workspace: &Workspace, steps: &mut Steps) -> Result<Self> {
         let stripe_cli = steps.run(
             "get the Stripe CLI",
@@ -66,6 +72,7 @@ impl Tools {
             stripe_cli: Some(stripe_cli),
             python: Some(python),
             wheel_python: Some(wheel_python),
+            wrk: wrk(workspace, steps),
         })
     }
 
@@ -103,6 +110,7 @@ impl Tools {
             stripe_cli,
             python: None,
             wheel_python,
+            wrk: None,
         }
     }
 
@@ -131,6 +139,11 @@ impl Tools {
         variables.extend(self.python.clone().map(|path| (CONFORMANCE_PYTHON, path)));
         let wheel_python = self.wheel_python.clone();
         variables.extend(wheel_python.map(|path| (WHEEL_PYTHON, path)));
+        if let Some(wrk) = &self.wrk {
+            variables.push((WRK_BIN, wrk.program.clone()));
+            let libraries = wrk.libraries.clone();
+            variables.extend(libraries.map(|path| (WRK_LIBRARY_PATH, path)));
+        }
         // The CLI reports its use to Stripe unless told not to. A test talks to nobody.
         variables.push(("STRIPE_CLI_TELEMETRY_OPTOUT", PathBuf::from("true")));
         variables
@@ -143,6 +156,31 @@ fn wheel_python(workspace: &Workspace, steps: &mut Steps) -> Result<PathBuf> {
         "maturin, the frameworks and servers that it stands in front of, pinned; about 60 MB, once",
         || provided(WHEEL_PYTHON, || python::install(workspace, "wheel")),
     )
+}
+
+/// What loads servers in the wheel's tests. Says so when there is none.
+fn wrk(workspace: &Workspace, steps: &mut Steps) -> Option<Wrk> {
+    let wrk = steps.run(
+        "get wrk",
+        "the wheel's servers are tested under its load; 1 MB, once, where the machine has none of its own",
+        || {
+            if env::var_os(WRK_BIN).is_some_and(|path| !path.is_empty()) {
+                let none = || bail!("{WRK_BIN} is set");
+                return Ok(Wrk {
+                    program: provided(WRK_BIN, none)?,
+                    libraries: env::var_os(WRK_LIBRARY_PATH).map(PathBuf::from),
+                });
+            }
+            wrk::find(workspace)
+        },
+    );
+    wrk.inspect_err(|error| {
+        for line in format!("{error:#}").lines().take(4) {
+            eprintln!("    {line}");
+        }
+        eprintln!("    Going on without it: the tests of servers under load will be SKIPPED.");
+    })
+    .ok()
 }
 
 /// The program that builds and runs fuzz targets.

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from py_paywall import __version__
-from py_paywall._commands import alembic_revision, check, doctor, sql, verify_audit
+from py_paywall._commands import alembic_revision, check, doctor, import_customers, sql, verify_audit
 from py_paywall._commands.usage import USAGE, UsageError
 
 _DESCRIPTION = "Looks after a billing gate: its database, its decisions, and the audit chain of what feeds it."
@@ -18,6 +18,7 @@ First steps:
   py-paywall alembic-revision         make the mirror's table, as the next revision of your Alembic history
   py-paywall sql postgresql           ... or as plain SQL
   py-paywall doctor                   see that the gate can read it, and what to mend
+  py-paywall import-customers FILE    tell Queue of the customers that you have already
   py-paywall check cust_42            see what the gate would decide
 
 `py-paywall COMMAND --help` has examples of each."""
@@ -51,6 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"py-paywall {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (check, doctor, alembic_revision, sql, verify_audit):
+    for command in (check, doctor, alembic_revision, sql, import_customers, verify_audit):
         command.add(commands)
     return parser

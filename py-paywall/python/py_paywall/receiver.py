@@ -4,10 +4,13 @@ Queue posts rows, signed in Stripe's scheme with a secret that only the two know
 what is there, so that a push that comes late, twice or out of order harms nothing. Whatever can't be applied now is
 answered so that Queue sends it again.
 
-    app.mount("/mirror", AsgiReceiver(mirror="postgresql://…", secrets=os.environ["MIRROR_PUSH_SECRET"]))
+    receiver = AsgiReceiver(mirror="postgresql://…", secrets=os.environ["MIRROR_PUSH_SECRET"])
+    app.router.routes.append(Route("/mirror", receiver))
 
 In deployment: the body must arrive as it was sent, byte for byte, and the clock of the host counts. Put the receiver
-outside of the paywall, or exempt its path.
+outside of the paywall, or exempt its path. How long a body may take to arrive is the server's to limit under WSGI.
+`MIRROR_PUSH_URL` must name the path as it is, with or without its last slash: Queue follows no redirect, and
+Starlette's `mount("/mirror", …)` answers only below `/mirror/`.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ _MAX_BODY_BYTES = _native.Receiver.MAX_BODY_BYTES
 _HEADER = _native.Receiver.SIGNATURE_HEADER
 
 _NOT_POST = (405, [("allow", "POST"), ("cache-control", "no-store"), ("content-length", "0")], b"")
-_TOO_SLOW = (408, [("cache-control", "no-store"), ("connection", "close"), ("content-length", "0")], b"")
+_NOT_ARRIVED = (408, [("cache-control", "no-store"), ("content-length", "0")], b"")
 _Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
@@ -64,7 +67,7 @@ class _Receiver:
 
 
 class AsgiReceiver(_Receiver):
-    """An ASGI application that takes pushes, at whatever path it is mounted."""
+    """An ASGI application that takes pushes, at whatever path it stands."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -83,8 +86,8 @@ class AsgiReceiver(_Receiver):
         signatures = [value for name, value in scope["headers"] if name.lower() == _HEADER.encode()]
         try:
             body = await asyncio.wait_for(_read(receive), _BODY_SECONDS)
-        except (asyncio.TimeoutError, ConnectionError):
-            return _TOO_SLOW
+        except (asyncio.TimeoutError, OSError):
+            return _NOT_ARRIVED
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answered] = loop.create_future()
         self._receiver.submit(body, signatures, _completions.of(loop), future)
@@ -92,7 +95,7 @@ class AsgiReceiver(_Receiver):
 
 
 class WsgiReceiver(_Receiver):
-    """A WSGI application that takes pushes, at whatever path it is mounted."""
+    """A WSGI application that takes pushes, at whatever path it stands."""
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         status, headers, body = self._answer(environ)
@@ -103,7 +106,10 @@ class WsgiReceiver(_Receiver):
         if environ["REQUEST_METHOD"] != "POST":
             return _NOT_POST
         # One more than is looked at: what is larger is refused for that.
-        body = environ["wsgi.input"].read(min(_length(environ), _MAX_BODY_BYTES + 1))
+        try:
+            body = environ["wsgi.input"].read(min(_length(environ), _MAX_BODY_BYTES + 1))
+        except OSError:
+            return _NOT_ARRIVED
         # Servers join the values of a header that comes more than once with commas; `t` stands there twice then.
         signature = environ.get(f"HTTP_{_HEADER.upper().replace('-', '_')}")
         signatures = [] if signature is None else [signature]
@@ -114,7 +120,8 @@ def _length(environ: dict[str, Any]) -> int:
     """What is to be read: all that was announced, or where the server marks the end itself, all there is."""
     announced = environ.get("CONTENT_LENGTH") or ""
     if announced.isascii() and announced.isdigit():
-        return int(announced)
+        # Python reads no number of thousands of digits, and nobody needs one.
+        return int(announced) if len(announced) <= 20 else _MAX_BODY_BYTES + 1
     return _MAX_BODY_BYTES + 1 if environ.get("wsgi.input_terminated") else 0
 
 

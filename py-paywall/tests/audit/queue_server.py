@@ -21,22 +21,28 @@ from audit.chain import KEY
 
 _SECRET = "whsec_" + "s" * 32
 _PATIENCE_SECONDS = 30
+#: What its internal callers show.
+TOKEN = "token-for-tests-only"
 
 
 class QueueServer:
-    def __init__(self, binary: Path, folder: Path) -> None:
+    """:param settings: further variables of its environment."""
+
+    def __init__(self, binary: Path, folder: Path, **settings: str) -> None:
         self._binary = binary
         self.database = folder / "queue.db"
+        self.log = folder / "queue.log"
         self._environment = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR")},
             "DATABASE_URL": f"sqlite://{self.database}",
             "STRIPE_WEBHOOK_SECRET": _SECRET,
             "BILLING_AUDIT_KEY": KEY,
-            "QUEUE_INTERNAL_TOKEN": "token-for-tests-only",
+            "QUEUE_INTERNAL_TOKEN": TOKEN,
             "STRIPE_PRICE_ID_PRO": "price_pro",
             "STRIPE_PRICE_ID_PRO_PLUS": "price_pro_plus",
             "FLAG_QUEUE_BILLING": "true",
             "HOST": "127.0.0.1",
+            **settings,
         }
 
     @contextmanager
@@ -46,16 +52,19 @@ class QueueServer:
             port = free.getsockname()[1]
         address = f"http://127.0.0.1:{port}"
         environment = {**self._environment, "PORT": str(port)}
-        with subprocess.Popen([self._binary, "serve"], env=environment, stderr=subprocess.PIPE) as server:
+        call = [str(self._binary), "serve"]
+        with (
+            self.log.open("ab") as log,
+            subprocess.Popen(call, env=environment, stdout=subprocess.DEVNULL, stderr=log) as server,
+        ):
             try:
                 self._wait_for(address, server)
                 yield address
             finally:
                 server.send_signal(signal.SIGTERM)
-                server.communicate(timeout=_PATIENCE_SECONDS)
+                server.wait(timeout=_PATIENCE_SECONDS)
 
-    @staticmethod
-    def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    def _wait_for(self, address: str, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
@@ -64,12 +73,17 @@ class QueueServer:
             except OSError as error:
                 if server.poll() is not None or time.monotonic() > deadline:
                     server.kill()
-                    raise RuntimeError(f"queue-server did not start: {server.communicate()[1]!r}") from error
+                    raise RuntimeError(f"queue-server did not start: {self.log.read_text()}") from error
                 time.sleep(0.05)
 
     def deliver(self, address: str, number: int) -> str:
-        """Delivers `customer.created`, signed as Stripe does; answers the outcome."""
-        body = json.dumps(_customer_created(number)).encode()
+        """Delivers `customer.created`; answers the outcome."""
+        return self.deliver_event(address, _customer_created(number))
+
+    @staticmethod
+    def deliver_event(address: str, event: dict[str, Any]) -> str:
+        """Delivers an event, signed as Stripe does; answers the outcome."""
+        body = json.dumps(event).encode()
         at = str(int(time.time()))
         mac = hmac.new(_SECRET.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
         request = urllib.request.Request(

@@ -10,7 +10,7 @@ import pytest
 from py_paywall import __version__, _native, cli
 
 Output = pytest.CaptureFixture[str]
-COMMANDS = ["check", "doctor", "alembic-revision", "sql", "verify-audit"]
+COMMANDS = ["check", "doctor", "alembic-revision", "sql", "import-customers", "verify-audit"]
 
 
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -60,7 +60,7 @@ def test_a_reader_that_has_seen_enough_is_no_traceback() -> None:
 def test_the_commands_load_no_framework_and_no_alembic() -> None:
     program = (
         "import sys, py_paywall.cli\n"
-        "assert not {'alembic', 'sqlalchemy', 'fastapi', 'flask', 'django', 'starlette'} & set(sys.modules)"
+        "assert not {'alembic', 'sqlalchemy', 'fastapi', 'flask', 'django', 'starlette', 'httpx'} & set(sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60)
     assert answer.returncode == 0, answer.stderr
