@@ -19,18 +19,16 @@ from frameworks.skins import Site, set_up_django, vector
 def section(title: str) -> list[str]:
     """The Python snippets below a heading."""
     folder = Path(__file__).parents[1]
-    for name in ("README.md", "README.frameworks.md"):
-        path = folder / name
-        found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", path.read_text() if path.exists() else "", re.M | re.S)
-        if found:
-            return re.findall(r"^```python\n(.*?)^```", found[1], re.M | re.S)
-    raise AssertionError(f"no README has a section {title!r}")
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", (folder / "README.md").read_text(), re.M | re.S)
+    assert found is not None, f"the README has no section {title!r}"
+    return re.findall(r"^```python\n(.*?)^```", found[1], re.M | re.S)
 
 
 @pytest.fixture
 def app_db(table: SqliteMirror, monkeypatch: pytest.MonkeyPatch) -> SqliteMirror:
     """The mirror that the snippets name, with one who paid."""
     table.put("7")
+    table.path = table.path.rename(table.path.with_name("mirror.db"))
     monkeypatch.chdir(table.path.parent)
     return table
 
