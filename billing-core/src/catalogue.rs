@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::PriceId;
 
 /// The name of a tier, such as `pro`: a lower-case word with digits and underscores, at most 64
-/// characters.
+/// characters. Clones share it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Tier(String);
+pub struct Tier(Arc<str>);
 
 /// Text that is not the name of a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,7 @@ impl Tier {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if valid {
-            Ok(Self(name))
+            Ok(Self(name.into()))
         } else {
             Err(InvalidTier)
         }
@@ -71,7 +72,7 @@ impl TryFrom<String> for Tier {
 
 impl From<Tier> for String {
     fn from(tier: Tier) -> Self {
-        tier.0
+        tier.0.as_ref().to_owned()
     }
 }
 
@@ -84,7 +85,7 @@ impl Default for TierOrder {
     fn default() -> Self {
         Self(
             ["free", "pro", "pro_plus"]
-                .map(|name| Tier(name.to_owned()))
+                .map(|name| Tier(name.into()))
                 .to_vec(),
         )
     }

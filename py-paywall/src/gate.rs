@@ -151,7 +151,10 @@ impl Gates {
             let mount = mount.as_ref().map(Text::of_wsgi);
             self.0.gate(
                 path.as_ref().map_or("", Text::as_str),
-                raw_path.as_ref().map(Text::as_str),
+                // A request line's query begins at its first question mark.
+                raw_path
+                    .as_ref()
+                    .and_then(|raw| raw.as_str().split('?').next()),
                 mount.as_ref().map(Text::as_str),
             )
         })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 /// Now. In test builds, by the clock that the test has set (feature `failpoints`).
 pub(crate) fn now() -> Timestamp {
     #[cfg(feature = "failpoints")]
-    return Timestamp::now() + crate::failpoint::clock_offset();
+    return crate::failpoint::now();
     #[cfg(not(feature = "failpoints"))]
     Timestamp::now()
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use billing_core::audit::Head;
 use billing_core::id::{CustomerId, EventId, StripeCustomerId};
 use billing_core::store::{Claimed, Loaded, Store, StoreError, Transaction, WriteSet};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Dies here if `QUEUE_ABORT_AT` names this point.
 pub(crate) fn reach(point: &str) {
@@ -15,13 +15,19 @@ pub(crate) fn reach(point: &str) {
     }
 }
 
-/// By how many seconds this process's clock is off: what the file says that `QUEUE_CLOCK_OFFSET`
-/// names.
-pub(crate) fn clock_offset() -> SignedDuration {
-    let file = std::env::var_os("QUEUE_CLOCK_OFFSET");
-    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
-    let seconds = text.and_then(|text| text.trim().parse().ok());
-    SignedDuration::from_secs(seconds.unwrap_or_default())
+/// Now by this process's clock: it stands at the second that the file says that `QUEUE_CLOCK_AT`
+/// names, or is off by as many as the file says that `QUEUE_CLOCK_OFFSET` names.
+pub(crate) fn now() -> Timestamp {
+    let at = seconds_in("QUEUE_CLOCK_AT").and_then(|at| Timestamp::from_second(at).ok());
+    at.unwrap_or_else(|| {
+        let offset = seconds_in("QUEUE_CLOCK_OFFSET").unwrap_or_default();
+        Timestamp::now() + SignedDuration::from_secs(offset)
+    })
+}
+
+fn seconds_in(variable: &str) -> Option<i64> {
+    let text = std::fs::read_to_string(std::env::var_os(variable)?).ok()?;
+    text.trim().parse().ok()
 }
 
 /// A store whose transactions pass by the points `after_claim`, `after_load`, `before_commit` and

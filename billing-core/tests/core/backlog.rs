@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::accounts::Accounts;
 use crate::arbitrary::{BASE, DAY};
 use crate::bodies::{self, Shape};
+use crate::canary::Listener;
 use crate::history::{after, told};
 use crate::state::State;
 use crate::test_ledger::{TestLedger, policy};
@@ -87,6 +88,7 @@ async fn a_backlog_of_three_days_ends_the_same_with_the_newest_first_o1() {
         waiting: usize::try_from(EVENTS).unwrap(),
         ..Capacity::default()
     };
+    let listener = Listener::new();
     let ledger = TestLedger::start_with(policy(), capacity).await;
     let begun = Instant::now();
     let newest_first = events.into_iter().rev();
@@ -110,5 +112,6 @@ async fn a_backlog_of_three_days_ends_the_same_with_the_newest_first_o1() {
         .map(|row| (row["stripe_invoice_id"].to_string(), row.clone()))
         .collect();
     assert_eq!(stored, invoices_of(&accounts));
+    listener.assert_no_canary_is_out(&ledger).await;
     ledger.stop().await;
 }

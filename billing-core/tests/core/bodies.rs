@@ -5,6 +5,8 @@ use billing_core::signature::{self, Delivery, SigningKeys};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::canary::{address, canary};
+
 /// The shape of Stripe's API (E2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Shape {
@@ -37,7 +39,9 @@ impl Shape {
             "items": { "object": "list", "data": items, "has_more": false },
             "cancel_at_period_end": state["cancel_at_period_end"] == true, "cancel_at": state["cancel_at"],
             "pause_collection": state["pause"], "latest_invoice": state["invoice"],
-            "pending_update": state["pending"], "metadata": { "note": state["note"] }, "livemode": false,
+            "pending_update": state["pending"], "metadata": { "note": state["note"], "to": canary("gift") },
+            "description": canary("description"), "livemode": false,
+            "default_payment_method": { "billing_details": { "name": canary("holder"), "address": address() } },
         });
         if self == Self::Acacia {
             object["current_period_end"] = end.clone();
@@ -53,6 +57,8 @@ impl Shape {
             "created": state["created"], "attempt_count": state["attempts"].as_i64().unwrap_or(0),
             "billing_reason": "subscription_cycle", "amount_due": 2900,
             "status_transitions": { "finalized_at": state["finalized"], "paid_at": state["paid"] },
+            "customer_email": canary("email@example.com"), "customer_name": canary("name"),
+            "customer_address": address(), "lines": { "data": [{ "description": canary("line") }] },
         });
         match self {
             Self::Acacia => object["subscription"] = subscription.clone(),
@@ -67,15 +73,18 @@ impl Shape {
 
     /// A customer's object, likewise.
     pub(crate) fn customer(self, id: &str, state: &Value) -> Value {
-        json!({ "id": id, "object": "customer", "email": state["email"], "name": state["name"],
-            "metadata": { "queue_customer_id": state["user"] }, "livemode": false })
+        let name = state.get("name").cloned();
+        json!({ "id": id, "object": "customer", "email": canary("email@example.com"),
+            "name": name.unwrap_or_else(|| canary("name")), "address": address(), "phone": canary("phone"), "livemode": false,
+            "metadata": { "queue_customer_id": state["user"], "note": canary("note") } })
     }
 }
 
 /// An event's body around an object.
 pub(crate) fn event(id: &str, event_type: &str, created: i64, object: Value) -> Value {
     json!({ "id": id, "object": "event", "type": event_type, "created": created, "livemode": false,
-        "api_version": "2025-03-31.basil", "pending_webhooks": 1, "data": { "object": object } })
+        "api_version": "2025-03-31.basil", "pending_webhooks": 1, "data": { "object": object },
+        "request": { "id": null, "idempotency_key": canary("key") } })
 }
 
 /// `previous_attributes`: what the object was where it is something else now.

@@ -10,6 +10,7 @@ mod arbitrary;
 mod audit;
 mod backlog;
 mod bodies;
+mod canary;
 mod coalescing;
 mod decode;
 mod every_order;

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::arbitrary::{BASE, DAY};
 use crate::bodies::{self, Shape};
+use crate::canary::{Listener, address, assert_is_silent, canary};
 use crate::history::{Moment, after};
 use crate::state::{self, State};
 use crate::test_ledger::{TestLedger, policy};
@@ -130,6 +131,7 @@ impl Play {
 
     /// What the script says, what happened, and how it ended.
     async fn run<'a>(mut self, lines: impl Iterator<Item = Line<'a>>) -> (String, String, Ending) {
+        let listener = Listener::new();
         let ledger = TestLedger::start_with(self.policy.clone(), Capacity::default()).await;
         let (mut expected, mut actual) = (String::new(), String::new());
         for line in lines {
@@ -137,6 +139,7 @@ impl Play {
             let (outcome, rows) = self.play(&line, &ledger).await;
             actual += &line.told(&outcome, &rows);
         }
+        listener.assert_no_canary_is_out(&ledger).await;
         ledger.stop().await;
         (expected, actual, self.ending)
     }
@@ -156,11 +159,15 @@ impl Play {
         let now = after(seconds(line.when));
         let mut outcome = match bodies::decode(body.to_string()) {
             Ok(event) => {
+                assert_is_silent("a debug print", &format!("{event:?}"));
                 let outcome = ledger.ingest(&event, now).await.as_str().to_owned();
                 self.ending.events.insert(event.id.clone(), event);
                 outcome
             }
-            Err(error) => error.code().to_owned(),
+            Err(error) => {
+                assert_is_silent("an error", &format!("{error} {error:?}"));
+                error.code().to_owned()
+            }
         };
         self.ending.at = vec![State::of(ledger).await.told(seconds(line.when))];
         for alert in ledger.take_alerts() {
@@ -242,8 +249,9 @@ impl Play {
             "in" => self.shape.invoice(id, state),
             "cus" => self.shape.customer(id, state),
             "cs" => json!({ "id": id, "object": "checkout.session", "customer": "cus_1",
-                "client_reference_id": state["user"], "payment_status": "paid" }),
-            _ => json!({ "id": id }),
+                "client_reference_id": state["user"], "payment_status": "paid",
+                "customer_details": { "email": canary("email@example.com"), "address": address() } }),
+            _ => json!({ "id": id, "receipt_email": canary("email@example.com") }),
         };
         (body(&before), body(state))
     }

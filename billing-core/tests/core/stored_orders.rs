@@ -2,12 +2,14 @@
 //! database, each delivered in an order of its own, end as the pure functions say and as the model.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Instant;
 
 use billing_core::event::Event;
 use billing_core::ledger::{Capacity, Command};
 use futures::future::join_all;
 
+use crate::canary::Listener;
 use crate::history::{Case, History, Moment, Terms, after};
 use crate::shuffle::{Shuffle, all_orders, permutations};
 use crate::state::State;
@@ -16,13 +18,15 @@ use crate::test_ledger::TestLedger;
 
 /// Copies whose deliveries come mixed with each other's: some batches have several of one account.
 const MIXED: usize = 100;
+/// Copies that share a database, and perhaps those of one history more.
+const TOGETHER: usize = 5000;
 /// Histories of all lengths that are delivered, unless all are asked for.
 const SAMPLE: usize = 250;
-/// Events of a history that is delivered in every order.
+/// The most events of a history that is delivered in every order.
 const SHORT: usize = 6;
-/// Such histories, and how many are delivered when all orders are asked for.
-const SHORT_HISTORIES: usize = 2;
-const MORE_SHORT_HISTORIES: usize = 50;
+/// Such histories, and orders of each of their cases, unless all are asked for.
+const SHORT_SAMPLE: usize = 20;
+const ORDERS_SAMPLE: usize = 24;
 
 /// One history, delivered in one order.
 #[derive(Debug, Clone)]
@@ -98,16 +102,40 @@ impl Copies<'_> {
     }
 }
 
+/// How much was delivered.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    orders: usize,
+    deliveries: usize,
+}
+
+impl Count {
+    fn add(&mut self, other: Self) {
+        self.orders += other.orders;
+        self.deliveries += other.deliveries;
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { orders, deliveries } = self;
+        write!(formatter, "{orders} orders, {deliveries} deliveries")
+    }
+}
+
 /// Delivers copies, and says how long that took.
-pub(crate) async fn check(terms: Terms, copies: Vec<Copy<'_>>, shuffle: &mut Shuffle) {
+pub(crate) async fn check(terms: Terms, copies: Vec<Copy<'_>>, shuffle: &mut Shuffle) -> Count {
     let begun = Instant::now();
-    let deliveries: usize = copies.iter().map(|copy| copy.order.len()).sum();
+    let count = Count {
+        orders: copies.len(),
+        deliveries: copies.iter().map(|copy| copy.order.len()).sum(),
+    };
     let moments = copies.iter().map(|copy| copy.at.len()).max();
-    let count = copies.len();
     let capacity = Capacity {
         waiting: 1 << 14,
         ..Capacity::default()
     };
+    let listener = Listener::new();
     let ledger = TestLedger::start_with(terms.policy(), capacity).await;
     let tags = (0..).map(Tag);
     let copies = Copies {
@@ -121,23 +149,68 @@ pub(crate) async fn check(terms: Terms, copies: Vec<Copy<'_>>, shuffle: &mut Shu
         copies.settle(moment).await;
         copies.compare(moment).await;
     }
+    listener.assert_no_canary_is_out(&copies.ledger).await;
     copies.ledger.stop().await;
     let all = begun.elapsed();
-    eprintln!("{count} orders, {deliveries} deliveries in {delivered:.1?}, all in {all:.1?}");
+    eprintln!("{count} in {delivered:.1?}, all in {all:.1?}");
+    count
 }
 
-/// Histories with copies of their cases, by the terms that they are delivered under.
-fn by_terms<'a>(cases: Vec<(&'a History, &'a Case, Vec<usize>)>) -> BTreeMap<Terms, Vec<Copy<'a>>> {
-    let mut copies = BTreeMap::<Terms, Vec<Copy<'_>>>::new();
-    for (history, case, order) in cases {
-        copies.entry(history.terms).or_default().push(Copy {
-            name: &history.name,
-            events: &history.events,
+/// Copies that wait until there are enough for a database, and what was delivered so far.
+#[derive(Default)]
+struct Waiting<'a> {
+    /// By the terms that they are delivered under.
+    copies: BTreeMap<Terms, Vec<Copy<'a>>>,
+    delivered: Count,
+}
+
+impl<'a> Waiting<'a> {
+    /// Takes all copies of a history: they are compared with each other, so they stay together.
+    async fn take(&mut self, terms: Terms, copies: Vec<Copy<'a>>, shuffle: &mut Shuffle) {
+        let waiting = self.copies.entry(terms).or_default();
+        waiting.extend(copies);
+        if waiting.len() >= TOGETHER {
+            let count = check(terms, std::mem::take(waiting), shuffle).await;
+            self.delivered.add(count);
+        }
+    }
+
+    /// Delivers the rest.
+    async fn end(mut self, shuffle: &mut Shuffle) -> Count {
+        for (terms, copies) in self.copies {
+            self.delivered.add(check(terms, copies, shuffle).await);
+        }
+        self.delivered
+    }
+}
+
+impl History {
+    fn copy<'a>(&'a self, case: &'a Case, order: Vec<usize>) -> Copy<'a> {
+        Copy {
+            name: &self.name,
+            events: &self.events,
             order,
             at: &case.at,
-        });
+        }
     }
-    copies
+
+    /// Each case in every order, or in some, with a duplicate.
+    fn in_orders(&self, shuffle: &mut Shuffle) -> Vec<Copy<'_>> {
+        let mut copies = Vec::new();
+        for case in &self.cases {
+            let arriving = case.arriving(self.events.len());
+            let mut orders = permutations(arriving.len());
+            if !all_orders() {
+                orders = shuffle.shuffled(&orders);
+                orders.truncate(ORDERS_SAMPLE);
+            }
+            copies.extend(orders.into_iter().map(|order| {
+                let order = order.into_iter().map(|at| arriving[at]).collect();
+                self.copy(case, shuffle.with_one_again(order))
+            }));
+        }
+        copies
+    }
 }
 
 #[tokio::test]
@@ -149,16 +222,16 @@ async fn histories_end_the_same_through_the_ledger_o1_a1_a6() {
         histories = shuffle.shuffled(&histories);
         histories.truncate(SAMPLE);
     }
-    let mut cases = Vec::new();
+    let mut waiting = Waiting::default();
     for history in histories {
+        let mut copies = Vec::new();
         for case in &history.cases {
             let arriving = case.arriving(history.events.len());
-            cases.extend([(); 2].map(|()| (history, case, shuffle.with_duplicates(&arriving))));
+            copies.extend([(); 2].map(|()| history.copy(case, shuffle.with_duplicates(&arriving))));
         }
+        waiting.take(history.terms, copies, &mut shuffle).await;
     }
-    for (terms, copies) in by_terms(cases) {
-        check(terms, copies, &mut shuffle).await;
-    }
+    eprintln!("{}", waiting.end(&mut shuffle).await);
 }
 
 #[tokio::test]
@@ -166,19 +239,17 @@ async fn all_orders_of_a_short_history_end_the_same_through_the_ledger_o1() {
     let mut shuffle = Shuffle::new();
     eprintln!("{shuffle}");
     let histories = History::all().iter();
-    let short: Vec<_> = histories.filter(|h| h.events.len() == SHORT).collect();
-    let mut short = shuffle.shuffled(&short);
-    short.truncate(if all_orders() {
-        MORE_SHORT_HISTORIES
-    } else {
-        SHORT_HISTORIES
-    });
-    for history in short {
-        let orders = permutations(SHORT).into_iter();
-        let orders =
-            orders.map(|order| (history, &history.cases[0], shuffle.with_one_again(order)));
-        for (terms, copies) in by_terms(orders.collect()) {
-            check(terms, copies, &mut shuffle).await;
-        }
+    let mut short: Vec<_> = histories.filter(|h| h.events.len() <= SHORT).collect();
+    if !all_orders() {
+        short = shuffle.shuffled(&short);
+        short.truncate(SHORT_SAMPLE);
     }
+    let mut waiting = Waiting::default();
+    let count = short.len();
+    for history in short {
+        let copies = history.in_orders(&mut shuffle);
+        waiting.take(history.terms, copies, &mut shuffle).await;
+    }
+    let delivered = waiting.end(&mut shuffle).await;
+    eprintln!("{count} histories, {delivered}");
 }

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use benchmarks::event::{self, Kind};
+use billing_core::decision::{RoutedGates, decide};
 use billing_core::event::Event;
 use billing_core::signature::{Delivery, SigningKeys, sign, verify};
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -53,9 +54,13 @@ fn bare_mac(group: &mut Group<'_>, body: &[u8]) {
 }
 
 fn verification(criterion: &mut Criterion) {
-    for kibibytes in [1, 4, 64] {
+    let names = [0, 1, 4, 64].map(|kibibytes| match kibibytes {
+        0 => (0, "verify_empty".to_owned()),
+        _ => (kibibytes, format!("verify_{kibibytes}_kib")),
+    });
+    for (kibibytes, name) in names {
         let body = vec![b'x'; kibibytes * 1024];
-        let mut group = criterion.benchmark_group(format!("verify_{kibibytes}_kib"));
+        let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(body.len() as u64));
         bare_mac(&mut group, &body);
         let (keys, (body, header)) = (keys(), delivery(&body));
@@ -141,17 +146,21 @@ fn call<S: Service<Request<()>>>(service: &mut S) -> Result<S::Response, S::Erro
     }
 }
 
-fn gate(criterion: &mut Criterion) {
-    let customer = CustomerId::parse("user-17").unwrap();
+fn paid_row() -> MirrorRow {
     let row = UnverifiedRow {
-        queue_customer_id: customer.as_str().to_owned(),
+        queue_customer_id: "user-17".to_owned(),
         plan_tier: "pro".to_owned(),
         status: "active".to_owned(),
         current_period_end: Some("2027-02-15 08:00:00.000000".to_owned()),
         updated_at: "2027-01-15 08:00:00.000000".to_owned(),
     };
+    MirrorRow::try_from(row).unwrap()
+}
+
+fn gate(criterion: &mut Criterion) {
+    let customer = CustomerId::parse("user-17").unwrap();
     let paywall = PaywallLayer::new(
-        AllPaid(MirrorRow::try_from(row).unwrap()),
+        AllPaid(paid_row()),
         Gate::new(Tier::parse("pro").unwrap()).unwrap(),
     )
     .clock(now)
@@ -161,11 +170,49 @@ fn gate(criterion: &mut Criterion) {
         .build()
         .unwrap();
     let _timers = runtime.enter();
+    gate_parts(criterion);
     let mut gated = paywall.layer(Handler);
     assert_eq!(call(&mut gated).unwrap().status(), 200);
     let mut group = criterion.benchmark_group("gate");
     group.bench_function("handler", |bencher| bencher.iter(|| call(&mut Handler)));
     group.bench_function("gated_handler", |bencher| bencher.iter(|| call(&mut gated)));
+    group.finish();
+}
+
+/// What a gated call is made of, one by one.
+fn gate_parts(criterion: &mut Criterion) {
+    let gate = Gate::new(Tier::parse("pro").unwrap()).unwrap();
+    let gates = RoutedGates::everywhere(gate.clone());
+    let row = paid_row();
+    let mut group = criterion.benchmark_group("gate_parts");
+    group.bench_function("route", |bencher| {
+        bencher.iter(|| gates.gate(black_box("/reports/17"), None, None).is_some());
+    });
+    let read = Ok(Some(row.clone()));
+    group.bench_function("decide", |bencher| {
+        bencher.iter(|| decide(black_box(&read), &gate, now()))
+    });
+    group.bench_function("row", |bencher| bencher.iter(|| black_box(&row).clone()));
+    let left = std::sync::Arc::new(17);
+    group.bench_function("extensions", |bencher| {
+        bencher.iter(|| {
+            let mut extensions = (http::Extensions::new(), http::Extensions::new());
+            extensions.0.insert(std::sync::Arc::clone(black_box(&left)));
+            extensions.1.insert(std::sync::Arc::clone(black_box(&left)));
+            extensions
+        });
+    });
+    group.bench_function("boxed", |bencher| {
+        bencher.iter(|| -> Box<dyn Future<Output = [usize; 16]>> {
+            Box::new(ready(black_box([0; 16])))
+        });
+    });
+    group.bench_function("counter", |bencher| {
+        bencher.iter(|| {
+            metrics::counter!("paywall_decisions_total", "decision" => black_box("allow"))
+                .increment(1)
+        });
+    });
     group.finish();
 }
 

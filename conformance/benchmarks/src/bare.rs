@@ -15,6 +15,7 @@ use billing_core::signature::{Delivery, SigningKeys, sign, verify};
 use billing_core::store::{
     Claimed, Loaded, SqlStore, SqlTransaction, Store, StoreError, Transaction, WriteSet,
 };
+use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use crate::event::{Event, SECRET};
@@ -88,7 +89,7 @@ impl Transaction for RecordedTransaction {
     }
 }
 
-/// Transactions to issue, one event each.
+/// Transactions to issue.
 #[derive(Debug)]
 pub struct Statements {
     store: SqlStore,
@@ -96,12 +97,14 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Records what a ledger asks of one new database for these events, to issue it to another one.
+    /// Records what a ledger asks of one new database for these events, so many at once, to issue it
+    /// to another one.
     pub async fn record(
         recorded_at: &str,
         issued_to: &str,
         policy: Policy,
         events: impl Iterator<Item = Event>,
+        at_once: usize,
     ) -> Result<Self> {
         let (store, issued_to) = (open(recorded_at).await?, open(issued_to).await?);
         let tape = Tape::default();
@@ -120,12 +123,17 @@ impl Statements {
         )
         .await?;
         let (keys, now) = (SigningKeys::parse(SECRET)?, Timestamp::now());
-        for event in events {
+        let decode = |event: Event| {
             let body = event.body();
             let header = sign(body.as_bytes(), &keys, now);
             let payload = verify(Delivery::new(body, [header]), &keys, now)?;
-            let event = billing_core::event::Event::decode(&payload)?;
-            ledger.ingest(event, now).await?;
+            anyhow::Ok(billing_core::event::Event::decode(&payload)?)
+        };
+        let mut events = events.map(decode).peekable();
+        while events.peek().is_some() {
+            let together: Vec<_> = events.by_ref().take(at_once).collect::<Result<_>>()?;
+            let commits = together.into_iter().map(|event| ledger.ingest(event, now));
+            try_join_all(commits).await?;
         }
         drop(ledger);
         task.await?;
@@ -140,7 +148,7 @@ impl Statements {
 
     /// Issues so many transactions, one after the other, and tells each one's time.
     pub async fn issue(&mut self, count: usize) -> Result<Vec<Duration>> {
-        let mut times = Vec::with_capacity(count);
+        let mut times = Vec::new();
         for Recorded {
             events,
             accounts,

@@ -13,7 +13,8 @@ use test_database::{Engine, TestDatabase};
 use crate::bare::Statements;
 use crate::event::{Event, Kind, PRICE};
 use crate::load::{self, Run};
-use crate::server::Server;
+use crate::machine;
+use crate::server::{Server, processor_seconds};
 
 /// Requests in flight under full load.
 pub const IN_FLIGHT: usize = 256;
@@ -52,6 +53,44 @@ pub struct Ingest {
     pub alone: Duration,
     /// The same statements by themselves: the middle.
     pub bare: Duration,
+    /// Events per second of the statements by themselves, in batches as full load makes them.
+    pub bare_batches: f64,
+    /// Processor time of the sign-ups.
+    pub processor: Processor,
+}
+
+/// Where the processor's time went, in microseconds per event.
+#[derive(Debug)]
+pub struct Processor {
+    /// The server's.
+    pub server: f64,
+    /// The load generator's, which shares the machine.
+    pub generator: f64,
+    /// All else on the machine: the database, where it is another process, and the kernel's work.
+    pub rest: f64,
+    /// How much of all processors was in use, from 0 to 1.
+    pub busy: f64,
+}
+
+impl Processor {
+    /// Microseconds of the server, the generator, and the whole machine (busy, idle) so far.
+    fn now(server: &Server) -> Result<[f64; 4]> {
+        let (busy, idle) = machine::processor_seconds()?;
+        let generator = processor_seconds("self")?;
+        Ok([server.processor_seconds()?, generator, busy, idle].map(|seconds| seconds * 1e6))
+    }
+
+    fn since(before: [f64; 4], after: [f64; 4], events: u64) -> Self {
+        let spent = |index: usize| after[index] - before[index];
+        let per_event = |microseconds: f64| microseconds / events as f64;
+        let (server, generator) = (spent(0), spent(1));
+        Self {
+            server: per_event(server),
+            generator: per_event(generator),
+            rest: per_event((spent(2) - server - generator).max(0.0)),
+            busy: spent(2) / (spent(2) + spent(3)),
+        }
+    }
 }
 
 /// Updates at a number of customers.
@@ -74,22 +113,16 @@ pub async fn measure(
     amounts: &Amounts,
 ) -> Result<(Ingest, TestDatabase)> {
     let (alone, bare) = side_by_side(engine, program, amounts.alone).await?;
+    let bare_batches = in_batches(engine, amounts.sign_ups).await?;
     let database = TestDatabase::new(engine);
     let server = Server::start(program, database.url(), &database.path(""))?;
     let began = Timestamp::now().as_second() - AGO;
+    let before = Processor::now(&server)?;
     let sign_ups = load::run(&server.address, IN_FLIGHT, amounts.sign_ups * 3, move |n| {
-        Event {
-            kind: [
-                Kind::CustomerCreated,
-                Kind::SubscriptionCreated,
-                Kind::InvoicePaid,
-            ][(n % 3) as usize],
-            customer: SIGN_UPS_FROM + n / 3,
-            round: 0,
-            created: began,
-        }
+        sign_up(n, began)
     })
     .await?;
+    let processor = Processor::since(before, Processor::now(&server)?, amounts.sign_ups * 3);
     let (mut known, mut growth) = (0, Vec::new());
     let mut subscriptions: Option<Run> = None;
     for (round, customers) in (1..).zip(amounts.customers.iter().copied()) {
@@ -117,6 +150,8 @@ pub async fn measure(
         events: amounts.sign_ups * 3 + known + amounts.updates * amounts.customers.len() as u64,
         alone,
         bare,
+        bare_batches,
+        processor,
     };
     Ok((ingest, database))
 }
@@ -163,6 +198,7 @@ async fn side_by_side(engine: Engine, program: &Path, count: u64) -> Result<(Dur
         issued_to.url(),
         policy()?,
         (0..count).map(event),
+        1,
     )
     .await?;
     let database = TestDatabase::new(engine);
@@ -178,6 +214,37 @@ async fn side_by_side(engine: Engine, program: &Path, count: u64) -> Result<(Dur
         bare.extend(statements.issue(usize::try_from(turn)?).await?);
     }
     Ok((middle(through_http), middle(bare)))
+}
+
+/// Events per second of the statements alone, in batches: what no server could be faster than.
+async fn in_batches(engine: Engine, count: u64) -> Result<f64> {
+    let created = Timestamp::now().as_second() - AGO;
+    let events = (0..count * 3).map(move |n| sign_up(n, created));
+    let (recorded_at, issued_to) = (TestDatabase::new(engine), TestDatabase::new(engine));
+    let mut statements = Statements::record(
+        recorded_at.url(),
+        issued_to.url(),
+        policy()?,
+        events,
+        IN_FLIGHT,
+    )
+    .await?;
+    let times = statements.issue(usize::MAX).await?;
+    Ok((count * 3) as f64 / times.iter().sum::<Duration>().as_secs_f64())
+}
+
+/// The three events of each customer who signs up, one after the other.
+fn sign_up(number: u64, created: i64) -> Event {
+    Event {
+        kind: [
+            Kind::CustomerCreated,
+            Kind::SubscriptionCreated,
+            Kind::InvoicePaid,
+        ][(number % 3) as usize],
+        customer: SIGN_UPS_FROM + number / 3,
+        round: 0,
+        created,
+    }
 }
 
 fn middle(mut times: Vec<Duration>) -> Duration {

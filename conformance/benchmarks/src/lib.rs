@@ -14,3 +14,4 @@ pub mod pure;
 pub mod reads;
 pub mod report;
 pub mod server;
+pub mod wheel;

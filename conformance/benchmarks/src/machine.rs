@@ -2,6 +2,8 @@
 
 use std::fs::read_to_string;
 
+use anyhow::{Context, Result};
+
 /// The machine, in a sentence.
 #[must_use]
 pub fn describe() -> String {
@@ -28,6 +30,28 @@ pub fn load() -> f64 {
         .next()
         .and_then(|load| load.parse().ok())
         .unwrap_or_default()
+}
+
+/// Seconds for which all processors together were busy and idle, since the machine started.
+pub fn processor_seconds() -> Result<(f64, f64)> {
+    let stat = read_to_string("/proc/stat")?;
+    let line = stat
+        .lines()
+        .next()
+        .context("/proc/stat tells of all processors")?;
+    let ticks: Vec<f64> = line
+        .split_whitespace()
+        .skip(1)
+        .flat_map(str::parse)
+        .collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    let [user, nice, system, idle, waiting, irq, softirq, ..] = ticks[..] else {
+        anyhow::bail!("/proc/stat has another form");
+    };
+    Ok((
+        (user + nice + system + irq + softirq) / 100.0,
+        (idle + waiting) / 100.0,
+    ))
 }
 
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use benchmarks::ingest::{self, Amounts};
 use benchmarks::report::Report;
-use benchmarks::{limits, machine, reads};
+use benchmarks::{limits, machine, reads, wheel};
 use clap::{Parser, ValueEnum};
 use test_database::{Engine, TestDatabase, postgres_is_at_hand};
 
@@ -23,6 +23,9 @@ struct Args {
     /// The folder for PERFORMANCE.md and performance.svg; none: print the document.
     #[arg(long)]
     write: Option<PathBuf>,
+    /// A Python with the wheel and asyncpg; none: leave the wheel out.
+    #[arg(long)]
+    python: Option<PathBuf>,
     /// Send the Nth part of the events.
     #[arg(long, value_name = "N", default_value_t = 1)]
     part: u64,
@@ -58,7 +61,7 @@ async fn main() -> Result<()> {
     let load = machine::load();
     let folder = TestDatabase::new(Engine::Sqlite);
     let durable_write = limits::durable_write(&folder.path(""))?;
-    let (mut stores, mut reads) = (Vec::new(), None);
+    let (mut stores, mut reads, mut wheel) = (Vec::new(), None, None);
     for (name, engine, store) in [
         ("SQLite", Engine::Sqlite, Store::Sqlite),
         ("PostgreSQL", Engine::Postgres, Store::Postgres),
@@ -83,6 +86,10 @@ async fn main() -> Result<()> {
             let customers = amounts.customers.iter().max().copied().unwrap_or(1);
             let turn = Duration::from_secs(3);
             reads = Some(reads::measure(database.url(), customers, READS_AT_ONCE, turn).await?);
+            if let Some(python) = &args.python {
+                eprintln!("    the wheel");
+                wheel = Some(wheel::measure(python, database.url(), customers)?);
+            }
         }
     }
     let report = Report {
@@ -93,6 +100,7 @@ async fn main() -> Result<()> {
         durable_write,
         stores,
         reads,
+        wheel,
     };
     let text = report.markdown()?;
     match args.write {

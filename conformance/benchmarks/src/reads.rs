@@ -1,13 +1,16 @@
-//! Reads of the mirror, as a gate makes them.
+//! Reads of the mirror through the tower layer, as a gated service makes them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use billing_core::id::CustomerId;
 use billing_core::mirror::{MirrorReader, SqlMirror};
+use http::{Request, Response, request::Parts};
 use tokio::task::JoinSet;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_paywall::{Gate, PaywallLayer, Tier};
 
 /// Queries that the gate makes at once.
 const QUERIES_AT_ONCE: usize = 2;
@@ -46,17 +49,29 @@ async fn rate<R>(reader: &R, customers: u64, in_flight: usize, turn: Duration) -
 where
     R: MirrorReader + Clone + Send + Sync + 'static,
 {
+    let paywall = PaywallLayer::new(reader.clone(), Gate::new(Tier::parse("pro")?)?)
+        .read_timeout(Duration::from_secs(30))
+        .identity(|request: &Parts| request.extensions.get().cloned());
+    let service = paywall.layer(service_fn(async |_: Request<()>| {
+        Ok::<_, std::convert::Infallible>(Response::new(()))
+    }));
     let done = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let mut readers = JoinSet::new();
     for lane in 0..in_flight as u64 {
-        let (reader, done) = (reader.clone(), Arc::clone(&done));
+        let (service, done) = (service.clone(), Arc::clone(&done));
         readers.spawn(async move {
             let mut number = lane * 7919;
             while began.elapsed() < turn {
                 number = (number + 104_729) % customers;
                 let customer = CustomerId::parse(format!("stripe:cus_{number}"))?;
-                reader.read(&customer).await?.context("a row is missing")?;
+                let mut request = Request::get("/reports").body(())?;
+                request.extensions_mut().insert(customer);
+                let response = service.clone().oneshot(request).await?;
+                ensure!(
+                    response.status() == 200,
+                    "a customer who has paid was refused"
+                );
                 done.fetch_add(1, Ordering::Relaxed);
             }
             anyhow::Ok(())

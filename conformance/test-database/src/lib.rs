@@ -73,6 +73,8 @@ pub struct TestDatabase {
     url: String,
     /// Of PostgreSQL's.
     name: Option<String>,
+    /// The one that was not there, once it is.
+    absent: Option<String>,
 }
 
 impl TestDatabase {
@@ -116,6 +118,7 @@ impl TestDatabase {
             folder: tempfile::tempdir().unwrap(),
             url,
             name: None,
+            absent: None,
         }
     }
 
@@ -124,7 +127,25 @@ impl TestDatabase {
     pub fn absent(&self) -> String {
         match self.engine {
             Engine::Sqlite => format!("sqlite://{}", self.path("absent.db").display()),
-            Engine::Postgres => server::url_of("billing_test_absent"),
+            Engine::Postgres => server::url_of(&self.absent_name()),
+        }
+    }
+
+    fn absent_name(&self) -> String {
+        let name = self.name.as_deref().unwrap_or("billing_test");
+        format!("{name}_absent")
+    }
+
+    /// Makes the database that was not there, until this one is dropped. In SQLite it is up to
+    /// whoever opens it to make the file.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    pub fn make_absent(&mut self) {
+        if let Engine::Postgres = self.engine {
+            let name = self.absent_name();
+            server::create_named(&name, None);
+            self.absent = Some(name);
         }
     }
 
@@ -136,6 +157,7 @@ impl TestDatabase {
             folder,
             url,
             name: None,
+            absent: None,
         }
     }
 
@@ -146,6 +168,7 @@ impl TestDatabase {
             folder: tempfile::tempdir().unwrap(),
             url: server::url_of(&name),
             name: Some(name),
+            absent: None,
         }
     }
 
@@ -184,7 +207,7 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
+        for name in self.name.iter().chain(&self.absent) {
             server::remove(name);
         }
     }

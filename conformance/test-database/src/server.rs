@@ -42,10 +42,15 @@ pub(crate) fn create(template: Option<&str>) -> String {
     let (now, process) = (now(), std::process::id());
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("{PREFIX}{now}_{process}_{number}");
+    create_named(&name, template);
+    name
+}
+
+/// Makes a database with a name.
+pub(crate) fn create_named(name: &str, template: Option<&str>) {
     let template = template.unwrap_or("template0");
     let statement = format!("create database {name} template {template}");
     wait_for(|| async { run(statement).await.unwrap() });
-    name
 }
 
 /// Removes a database, whoever is connected to it. Tests don't fail for that.

@@ -9,6 +9,7 @@ use crate::{
     process,
     step::Steps,
     tools::Tools,
+    wheel::Wheel,
     workspace::Workspace,
 };
 
@@ -31,6 +32,9 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, part: u64) -> Result
             process::show(&mut bench)
         },
     )?;
+    if let Some(python) = tools.wheel_python() {
+        Wheel::build(workspace, steps, python)?;
+    }
     let server = steps.run(
         "start PostgreSQL",
         "as durable as in production; a server of its own, gone at the end",
@@ -47,6 +51,9 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, part: u64) -> Result
                 .arg("--criterion")
                 .arg(workspace.target().join("criterion"));
             bench.arg(format!("--part={part}"));
+            if let Some(python) = tools.wheel_python() {
+                bench.arg("--python").arg(python);
+            }
             if part == 1 {
                 bench.arg("--write").arg(workspace.root().join("docs"));
             }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from py_paywall import _native
 if TYPE_CHECKING:
     from py_paywall._native import Decision
 
-logger = logging.getLogger("py_paywall")
+#: A logger of its own: Sentry is told of alerts by name, and not of their log records once more.
+logger = logging.getLogger("py_paywall.alerts")
 
 #: Seconds after which what was counted is told: a little longer than it is gathered.
 _WINDOW_SECONDS = 61.0
@@ -29,16 +31,21 @@ class Alerts:
         self._alerts = _native.Alerts()
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
+        self._raised = False
 
     def of(self, decision: Decision) -> None:
         """Raises what a decision is worth telling of: a missing row, an unknown entitlement."""
+        self._raised = True
         self._tell(self._alerts.of(decision))
         if self._timer is None:
-            with self._lock:
-                if self._timer is None:
-                    self._timer = threading.Timer(_WINDOW_SECONDS, self._flush)
-                    self._timer.daemon = True
-                    self._timer.start()
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                self._timer = threading.Timer(_WINDOW_SECONDS, self._flush)
+                self._timer.daemon = True
+                self._timer.start()
 
     def flush(self) -> None:
         """Tells all that was counted: for the end of the process."""
@@ -46,25 +53,33 @@ class Alerts:
 
     def _flush(self) -> None:
         self._timer = None
+        raised, self._raised = self._raised, False
         self._tell(self._alerts.flush(False))
+        if raised:
+            self._start()  # What was raised last may be in a window that is not over.
 
     def _tell(self, told: list[tuple[str, bool, int]]) -> None:
         for name, critical, count in told:
+            _tell_sentry(name, critical, count)
             level = logging.CRITICAL if critical else logging.ERROR
             logger.log(level, "%s (%d times)", name, count, extra={"alert": name, "count": count})
-            if critical:
-                _tell_sentry(name, count)
 
 
-def _tell_sentry(name: str, count: int) -> None:
+def _tell_sentry(name: str, critical: bool, count: int) -> None:
+    # A host that reports to Sentry has imported its SDK.
+    if sys.modules.get("sentry_sdk") is None:
+        return
     try:
         import sentry_sdk
-    except ImportError:
-        return
-    with sentry_sdk.new_scope() as scope:
-        scope.set_tag("alert", name)
-        scope.set_extra("count", count)
-        scope.capture_message(name, level="fatal")
+        from sentry_sdk.integrations.logging import ignore_logger
+
+        ignore_logger(logger.name)
+        with sentry_sdk.new_scope() as scope:
+            scope.set_tag("alert", name)
+            scope.set_extra("count", count)
+            scope.capture_message(name, level="fatal" if critical else "error")
+    except Exception:
+        logger.exception("Sentry could not be told of an alert")
 
 
 alerts = Alerts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 from datetime import timedelta
@@ -121,7 +122,9 @@ class Paywall:
         """Tells of the decision where it should be told of. None: the handler may run."""
         if decision.allowed:
             return None
-        self._tell(decision)
+        # Whatever a log handler or a reporter does: the answer is the same.
+        with contextlib.suppress(Exception):
+            self._tell(decision)
         if self.observe:
             return None
         return decision.problem(gate, content_type)

@@ -7,6 +7,7 @@ before they are accepted; `lifespan` passes; scopes of other kinds are refused.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from py_paywall._paywall import Paywall, Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: "Policy violation" (RFC 6455, 7.4.1): for servers that can't send a denial's response.
-_POLICY_VIOLATION = 1008
+POLICY_VIOLATION = 1008
 
 
 class PaywallMiddleware:
@@ -54,11 +55,12 @@ class PaywallMiddleware:
         self.paywall = paywall or of_settings(mirror, default_tier, settings)
         self.identity = identity
         self._before = self.paywall.before
+        self._mount = _own_mount(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            gate = self._before(scope["path"], scope.get("raw_path"), scope.get("root_path"))
+            gate = self._before(scope["path"], scope.get("raw_path"), self._mount or scope.get("root_path"))
             if gate is None:
                 return await self.app(scope, receive, send)
             decision = await self.paywall.adecide(gate, self.identity, scope)
@@ -72,6 +74,14 @@ class PaywallMiddleware:
         if kind == "lifespan":
             return await self.app(scope, receive, send)
         raise NotImplementedError(f"the paywall knows no ASGI scope of type {kind!r}, and lets none through")
+
+
+def _own_mount(app: App) -> str | None:
+    """FastAPI's own `root_path`, which takes the place of the server's once the request is behind the paywall."""
+    fastapi = sys.modules.get("fastapi")
+    if fastapi is None or not isinstance(app, fastapi.FastAPI):
+        return None
+    return app.root_path or None
 
 
 def of_settings(mirror: Mirror | str | None, default_tier: str | None, settings: Settings) -> Paywall:
@@ -97,13 +107,17 @@ async def refuse(problem: Problem, send: Send, prefix: str = "http") -> None:
     await send({"type": f"{prefix}.response.body", "body": body})
 
 
-async def refuse_websocket(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Denies a WebSocket before it is accepted, with the refusal where the server can send it."""
-    await receive()
+async def refuse_websocket(problem: Problem, scope: Scope, receive: Receive | None, send: Send) -> None:
+    """Denies a WebSocket before it is accepted, with the refusal where the server can send it.
+
+    `receive` is None where somebody has received `websocket.connect` already.
+    """
+    if receive is not None:
+        await receive()
     if "websocket.http.response" in (scope.get("extensions") or {}):
         await refuse(problem, send, "websocket.http")
     else:
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
 
 
 def _content_type(scope: Scope) -> bytes | None:

@@ -56,12 +56,13 @@ class PaywallMiddleware:
         if problem is None:
             environ["paywall.decision"] = decision
             return self.app(environ, start_response)
-        return refuse(problem, start_response)
+        return refuse(problem, environ, start_response)
 
 
-def refuse(problem: Problem, start_response: StartResponse) -> Iterable[bytes]:
+def refuse(problem: Problem, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     """Answers with a refusal."""
     body = problem.body
     headers = [*problem.headers, ("content-length", str(len(body)))]
     start_response(f"{problem.status} {HTTPStatus(problem.status).phrase}", headers)
-    return [body]
+    # Some servers send what they are given: after a head alone, it would be taken for the next response.
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]

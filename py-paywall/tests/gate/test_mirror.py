@@ -165,6 +165,19 @@ def test_many_threads_and_loops_share_one_mirror(table: SqliteMirror) -> None:
     assert codes == ["allow"] * (8 * 100 + 8)
 
 
+def test_uvloop_serves_as_asyncio_does(table: SqliteMirror) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    table.put("ada")
+    mirror = Mirror.connect(table.url)
+
+    async def ask() -> list[str]:
+        decisions = await asyncio.gather(*(mirror.adecide(name, "pro") for name in ["ada", "eve"] * 50))
+        return [decision.code for decision in decisions]
+
+    for _ in range(3):
+        assert uvloop.run(ask()) == ["allow", "no_row"] * 50
+
+
 def test_a_loop_that_can_watch_no_pipe_is_served_too(table: SqliteMirror) -> None:
     class Plain(asyncio.SelectorEventLoop):
         def add_reader(self, *_arguments: object) -> None:

@@ -130,3 +130,45 @@ async fn read_body(mut body: Body) -> Result<Bytes, Problem> {
     }
     Ok(gathered.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::stream;
+
+    use super::*;
+
+    /// A chunk of one byte that counts for as long as anybody keeps it.
+    struct Crumb(&'static AtomicUsize);
+
+    impl AsRef<[u8]> for Crumb {
+        fn as_ref(&self) -> &[u8] {
+            b"x"
+        }
+    }
+
+    impl Drop for Crumb {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_crumbs_takes_no_more_than_its_bytes() {
+        static KEPT: AtomicUsize = AtomicUsize::new(0);
+        static MOST_KEPT: AtomicUsize = AtomicUsize::new(0);
+        let crumbs = (0..MAX_BODY_BYTES).map(|_| {
+            let kept = KEPT.fetch_add(1, Ordering::Relaxed) + 1;
+            MOST_KEPT.fetch_max(kept, Ordering::Relaxed);
+            Ok::<_, Infallible>(Bytes::from_owner(Crumb(&KEPT)))
+        });
+        let body = read_body(Body::from_stream(stream::iter(crumbs))).await;
+        assert_eq!(body.ok().unwrap(), vec![b'x'; MAX_BODY_BYTES]);
+        // One is being read, and one may be on its way.
+        let most = MOST_KEPT.load(Ordering::Relaxed);
+        eprintln!("of {MAX_BODY_BYTES} chunks at most {most} were kept at a time");
+        assert!(most <= 2, "{most}");
+    }
+}

@@ -4,7 +4,7 @@ use crate::support::Installation;
 
 #[tokio::test]
 async fn all_bad_values_are_named_at_once_with_a_remedy_and_never_shown() {
-    let installation = Installation::new()
+    let installation = Installation::empty()
         .with("STRIPE_WEBHOOK_SECRET", "whsec_")
         .with("BILLING_AUDIT_KEY", "leaked-audit-key")
         .with("QUEUE_INTERNAL_TOKEN", "leaked")
@@ -115,7 +115,7 @@ async fn another_audit_key_does_not_continue_the_chain() {
 
 #[tokio::test]
 async fn help_teaches_and_migrate_says_what_it_did() {
-    let installation = Installation::new();
+    let installation = Installation::empty();
     let help = String::from_utf8(installation.run(&["--help"]).await.stdout).unwrap();
     for word in [
         "serve",
@@ -139,7 +139,7 @@ async fn help_teaches_and_migrate_says_what_it_did() {
 #[tokio::test]
 async fn four_servers_that_start_at_once_on_no_database_all_serve() {
     for _ in 0..5 {
-        let installation = Installation::new();
+        let installation = Installation::empty();
         let servers = tokio::join!(
             installation.serve(),
             installation.serve(),

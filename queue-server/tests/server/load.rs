@@ -122,10 +122,5 @@ pub(crate) async fn assert_nothing_lost(
     })
     .await;
     installation.assert_one_effect_each().await;
-    let right = "select count(*) from billing_subscription_mirror
-        where status = 'active' and plan_tier = 'pro' and queue_customer_id like 'user-%'";
-    eventually("the mirror is right", async || {
-        usize::try_from(installation.count(right).await) == Ok(events.len() / 2)
-    })
-    .await;
+    installation.assert_mirrored(events.len() / 2).await;
 }

@@ -8,14 +8,17 @@
 
 mod audit;
 mod bad_input;
+mod chance;
 mod config;
 mod connections;
 mod customers;
 mod deadline;
 mod disk;
 mod faults;
+mod host;
 mod kill;
 mod load;
+mod lock;
 mod mirror;
 mod mirror_outage;
 mod mirror_push;

@@ -8,7 +8,7 @@ use crate::support::{Installation, customer_created, eventually, subscription_cr
 
 #[tokio::test]
 async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
-    let installation = Installation::new();
+    let installation = Installation::empty();
     // The database is there, and nothing in it.
     let app = TestDatabase::existing(installation.engine());
     let installation = installation.with("MIRROR_DATABASE_URL", app.url());
@@ -54,6 +54,7 @@ async fn rows_wait_while_the_table_is_missing_and_catch_up_when_it_comes() {
             .contains("billing_mirror_waiting 0")
     })
     .await;
+    eprintln!("no table: 1 of 1 row waited and arrived");
 }
 
 #[tokio::test]
@@ -81,19 +82,4 @@ async fn a_commit_wakes_the_worker_at_once() {
             .await,
         0
     );
-}
-
-#[tokio::test]
-async fn a_mirror_that_is_not_there_keeps_no_delivery_out_and_is_not_made() {
-    let installation = Installation::new();
-    let url = installation.absent_database();
-    let installation = installation.with("MIRROR_DATABASE_URL", &url);
-    let server = installation.serve().await;
-    let created = customer_created("evt_1", "cus_1", "user-1");
-    assert_eq!(server.outcome(&created).await, "applied");
-    eventually("the missing database is told", async || {
-        installation.log().contains("mirror_unavailable")
-    })
-    .await;
-    assert!(test_database::connect(&url).await.is_err());
 }

@@ -16,7 +16,7 @@ const CANARY: &str = "canary";
 const CARD: &str = "4242424242424242";
 
 /// A person in every field that Stripe has for one, also those that nobody here reads.
-fn person() -> Value {
+pub(crate) fn person() -> Value {
     json!({
         "object": "customer", "id": "cus_1", "email": "canary@example.com", "name": "Canary Name",
         "phone": "+1 canary", "description": "canary of a description", "tax_exempt": "canary",
@@ -196,7 +196,7 @@ async fn send_all(server: &Server) -> String {
 }
 
 /// Whether a canary is in a text, also as the hexadecimal digits of bytes.
-fn sings(text: &str) -> bool {
+pub(crate) fn sings(text: &str) -> bool {
     let text = text.to_lowercase();
     [CANARY, CARD]
         .iter()

@@ -1,27 +1,33 @@
 //! A proxy before PostgreSQL that breaks connections on purpose: at COMMIT, or into silence.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Where the next COMMIT breaks.
+/// Where a COMMIT breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// Nowhere.
-    Never = 0,
     /// Before the server gets it.
-    Before = 1,
+    Before,
     /// After the server got it, and before its answer.
-    After = 2,
+    After,
 }
+
+/// A COMMIT to be broken: that of the transaction in which these bytes were sent.
+struct Armed {
+    cut: Cut,
+    mention: Vec<u8>,
+}
+
+type Next = Arc<Mutex<Option<Armed>>>;
 
 /// A proxy that runs while the test does.
 pub(crate) struct Proxy {
-    next: Arc<AtomicU8>,
+    next: Next,
     silence: watch::Sender<()>,
     port: u16,
 }
@@ -31,7 +37,7 @@ impl Proxy {
     pub(crate) async fn before(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let next = Arc::new(AtomicU8::new(Cut::Never as u8));
+        let next = Next::default();
         let cut = Arc::clone(&next);
         let (silence, silenced) = watch::channel(());
         tokio::spawn(async move {
@@ -54,9 +60,10 @@ impl Proxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Breaks the next COMMIT, and no other.
-    pub(crate) fn arm(&self, cut: Cut) {
-        self.next.store(cut as u8, Ordering::SeqCst);
+    /// Breaks the COMMIT of the transaction that takes an event, and no other: workers commit too.
+    pub(crate) fn arm(&self, cut: Cut, event_id: &str) {
+        let mention = format!("\"{event_id}\"").into_bytes();
+        *self.next.lock().unwrap() = Some(Armed { cut, mention });
     }
 
     /// Lets all connections go silent, as if the server's host were gone without a word and
@@ -66,14 +73,18 @@ impl Proxy {
     }
 
     pub(crate) fn has_cut(&self) -> bool {
-        self.next.load(Ordering::SeqCst) == Cut::Never as u8
+        self.next.lock().unwrap().is_none()
     }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 async fn pass(
     client: TcpStream,
     server: &str,
-    next: &AtomicU8,
+    next: &Next,
     mut silenced: watch::Receiver<()>,
 ) -> io::Result<()> {
     let server = TcpStream::connect(server).await?;
@@ -94,23 +105,27 @@ async fn pass(
     };
     let requests = async {
         let mut bytes = vec![0; 65_536];
+        // What was sent since the last COMMIT.
+        let mut transaction = Vec::new();
         loop {
             let read = from_client.read(&mut bytes).await?;
             if read == 0 {
                 return Ok(());
             }
-            let commits = bytes[..read].windows(6).any(|word| word == b"COMMIT");
-            let cut = if commits {
-                next.swap(Cut::Never as u8, Ordering::SeqCst)
-            } else {
-                0
-            };
-            if cut == Cut::Before as u8 {
+            transaction.extend_from_slice(&bytes[..read]);
+            let mut cut = None;
+            if contains(&bytes[..read], b"COMMIT") {
+                let mentioned = |armed: &mut Armed| contains(&transaction, &armed.mention);
+                cut = next.lock().unwrap().take_if(mentioned);
+                transaction.clear();
+            }
+            let cut = cut.map(|armed| armed.cut);
+            if cut == Some(Cut::Before) {
                 return Ok(());
             }
-            silent.store(cut == Cut::After as u8, Ordering::SeqCst);
+            silent.store(cut == Some(Cut::After), Ordering::SeqCst);
             to_server.write_all(&bytes[..read]).await?;
-            if cut == Cut::After as u8 {
+            if cut == Some(Cut::After) {
                 // The server has it: what it answers, nobody hears.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 return Ok(());

@@ -6,11 +6,12 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use billing_core::signature::{self, SigningKeys};
+use billing_core::store::SqlStore;
 use jiff::Timestamp;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::AnyPool;
-use test_database::{Engine, TestDatabase};
+use test_database::{Engine, Template, TestDatabase};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -19,7 +20,10 @@ pub(crate) const TOKEN: &str = "token-of-the-tests";
 pub(crate) const PRICE_PRO: &str = "price_pro";
 const WEBHOOK: &str = "/api/v1/billing/webhook";
 
-/// A database without tables, a folder, and how to run the program on them.
+/// A database as `migrate` leaves it.
+static MIGRATED: Template = Template::new();
+
+/// A database, a folder, and how to run the program on them.
 pub(crate) struct Installation {
     database: TestDatabase,
     environment: BTreeMap<&'static str, String>,
@@ -34,7 +38,19 @@ pub(crate) struct Server {
 }
 
 impl Installation {
+    /// Over a database with Queue's tables and the mirror's: a copy of one that was migrated once.
     pub(crate) fn new() -> Self {
+        let migrated = MIGRATED.copy(Engine::chosen(), async |url| {
+            let store = SqlStore::open(&url).await.unwrap();
+            store.migrate().await.unwrap();
+            store.mirror().await.unwrap();
+            store.close().await;
+        });
+        Self::on(migrated)
+    }
+
+    /// Over a database without tables, which in SQLite is not even there.
+    pub(crate) fn empty() -> Self {
         Self::on(TestDatabase::new(Engine::chosen()))
     }
 
@@ -144,6 +160,11 @@ impl Installation {
         self.database.absent()
     }
 
+    /// Makes the database that is not there.
+    pub(crate) fn make_absent_database(&mut self) {
+        self.database.make_absent();
+    }
+
     /// Connections of somebody else's.
     pub(crate) async fn database(&self) -> AnyPool {
         self.database.connect().await
@@ -169,6 +190,16 @@ impl Installation {
         );
         let verify = self.run(&["audit", "verify"]).await;
         assert!(verify.status.success(), "{verify:?}");
+    }
+
+    /// So many customers have their active subscription in the mirror, in the end.
+    pub(crate) async fn assert_mirrored(&self, customers: usize) {
+        let right = "select count(*) from billing_subscription_mirror
+            where status = 'active' and plan_tier = 'pro' and queue_customer_id like 'user-%'";
+        eventually("the mirror is right", async || {
+            usize::try_from(self.count(right).await) == Ok(customers)
+        })
+        .await;
     }
 
     /// One number from the database.
@@ -281,12 +312,17 @@ pub(crate) async fn outcome_of(response: Response) -> String {
 }
 
 /// Tries until it holds, for at most thirty seconds.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
+    within(Duration::from_secs(30), what, holds).await;
+}
+
+/// Tries until it holds, for at most so long.
+pub(crate) async fn within(patience: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !holds().await {
         assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "not within thirty seconds: {what}"
+            began.elapsed() < patience,
+            "not within {patience:?}: {what}"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

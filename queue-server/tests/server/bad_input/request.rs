@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::PAYLOAD;
+use crate::privacy::person;
 use crate::support::{PRICE_PRO, SECRET, event};
 
 /// What is sent, and what is done after it.
@@ -84,6 +85,7 @@ impl Sheet {
     /// A good event about an object.
     pub(super) fn event(&self, event_type: &str, object: Value) -> Value {
         let mut event = event(&self.event_id(), event_type, object);
+        event["created"] = json!(self.seconds());
         event["account"] = json!("acct_ours");
         event["request"] = json!({ "id": PAYLOAD });
         event
@@ -94,21 +96,38 @@ impl Sheet {
         json!({ "object": "subscription", "id": format!("sub_{}", self.number), "customer": self.customer(),
             "status": "active", "description": PAYLOAD, "items": { "object": "list", "data": [
                 { "price": { "id": PRICE_PRO, "unit_amount": 2900 }, "quantity": 1,
-                  "current_period_end": self.seconds() + 2_592_000 }] } })
+                  "current_period_end": self.seconds() + 2_592_000 }] },
+            "default_payment_method": { "billing_details": person() }, "metadata": person()["metadata"] })
     }
 
     pub(super) fn person(&self) -> Value {
-        json!({ "object": "customer", "id": self.customer(), "description": PAYLOAD, "metadata": {} })
+        let mut person = person();
+        person["id"] = json!(self.customer());
+        person["description"] = json!(PAYLOAD);
+        person["metadata"] = json!({ "note": person["metadata"]["note"] });
+        person
     }
 
     pub(super) fn invoice(&self) -> Value {
         json!({ "object": "invoice", "id": format!("in_{}", self.number), "customer": self.customer(),
-            "status": "open", "created": self.seconds(), "attempt_count": 1, "description": PAYLOAD })
+            "status": "open", "created": self.seconds(), "attempt_count": 1, "description": PAYLOAD,
+            "customer_email": person()["email"], "customer_name": person()["name"],
+            "customer_address": person()["address"], "customer_shipping": person()["shipping"] })
     }
 
     /// The event that most cases spoil.
     pub(super) fn good(&self) -> Value {
         self.event("customer.subscription.created", self.subscription())
+    }
+
+    /// The good event that is sent after the case's.
+    pub(super) fn next(&self) -> Request {
+        let mut person = self.person();
+        person["id"] = json!(format!("cus_good_{}", self.number));
+        person["metadata"]["queue_customer_id"] = json!(format!("good-{}", self.number));
+        let mut next = self.event("customer.created", person);
+        next["id"] = json!(format!("evt_good_{}", self.number));
+        self.signed(next.to_string())
     }
 
     pub(super) fn body(&self) -> Vec<u8> {

@@ -50,10 +50,7 @@ async fn an_invoice_finds_its_subscription_in_either_shape_and_ends_its_grace_e2
         |s| json!({ "parent": { "subscription_details": { "subscription": s.subscription() } } }),
     ];
     for (number, shape) in shapes.iter().enumerate() {
-        let sheet = Sheet {
-            number,
-            now: jiff::Timestamp::now(),
-        };
+        let sheet = bench.sheet(number);
         let past_due = sheet.but("/data/object/status", json!("past_due"));
         assert_eq!(bench.send(past_due).await.unwrap().word(), "applied");
         let open = bench.mirror_row(&sheet).await;
@@ -67,6 +64,7 @@ async fn an_invoice_finds_its_subscription_in_either_shape_and_ends_its_grace_e2
         let closed = bench.mirror_row(&sheet).await;
         assert_eq!(closed, "pro past_due until", "shape {number}");
     }
+    bench.end().await;
 }
 
 fn with(mut object: Value, name: &str, value: Value) -> Value {
