@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 FIRST, SECOND = "the first secret of pushes", "the second secret of pushes"
 _IDS = itertools.count()
 
-UVICORN = ["uvicorn", "{app}:app", "--host", "{host}", "--port", "{port}", "--workers", "2", "--log-level", "warning"]
+UVICORN = ["uvicorn", "{app}:app", "--host", "{host}", "--port", "{port}", "--log-level", "warning"]
 GUNICORN = ["gunicorn", "{app}:app", "--bind", "{host}:{port}", "--workers", "2", "--preload", "--log-level", "warning"]
 
 
