@@ -57,13 +57,12 @@ impl Alerts {
             Decision::Unknown(_) => Alert::MirrorUnavailable,
             Decision::Allow(_) | Decision::Deny(_) => return Vec::new(),
         };
-        closed::or_else(
-            || {
-                self.alerts.raise(alert, Timestamp::now());
-                self.told.take()
-            },
-            Vec::new,
-        )
+        self.raise(alert)
+    }
+
+    /// Raises that a push was not believed; gives what is to be told now.
+    fn signature_failed(&self) -> Vec<Told> {
+        self.raise(Alert::SignatureFailed)
     }
 
     /// What was counted in windows that are over; with `unfinished`, also in those that are not.
@@ -75,5 +74,17 @@ impl Alerts {
         };
         self.alerts.flush(now);
         self.told.take()
+    }
+}
+
+impl Alerts {
+    fn raise(&self, alert: Alert) -> Vec<Told> {
+        closed::or_else(
+            || {
+                self.alerts.raise(alert, Timestamp::now());
+                self.told.take()
+            },
+            Vec::new,
+        )
     }
 }

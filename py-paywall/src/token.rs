@@ -31,7 +31,9 @@ pub(crate) fn mint_customer_token(
     lifetime_seconds: u32,
 ) -> PyResult<String> {
     let customer = CustomerId::chosen(customer_id).map_err(|error| refused(&error.to_string()))?;
-    if secret.trim().len() < MIN_SECRET_BYTES {
+    // As Queue reads its own: without the line break that a file or a shell may have added.
+    let secret = secret.trim();
+    if secret.len() < MIN_SECRET_BYTES {
         return Err(refused(
             "the secret needs at least 32 characters: openssl rand -hex 32",
         ));

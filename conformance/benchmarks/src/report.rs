@@ -1,5 +1,7 @@
 //! `docs/PERFORMANCE.md`, and its plot.
 
+mod composition;
+
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
-use crate::ingest::{Ingest, Processor};
+use crate::ingest::Ingest;
 use crate::pure::nanoseconds;
 use crate::reads::Reads;
 use crate::wheel::Wheel;
@@ -82,9 +84,9 @@ impl Report<'_> {
         }
         text.push_str("\n## What the machine allows\n\n");
         if let Some(criterion) = self.criterion {
-            text.push_str(&parts(criterion)?);
+            text.push_str(&composition::of_pure_code(criterion)?);
         }
-        text.push_str(&limits(&self.stores)?);
+        text.push_str(&composition::of_stores(&self.stores)?);
         text.push_str(TAIL);
         Ok(text)
     }
@@ -334,62 +336,6 @@ fn wheel_lines(wheel: &Wheel) -> Vec<Line> {
             reached: 1.0 / median,
         },
     ]
-}
-
-/// What the figures of the pure code that have targets are made of.
-fn parts(criterion: &Path) -> Result<String> {
-    let time = |group: &str, benchmark: &str| nanoseconds(criterion, group, benchmark);
-    let (bare, verify) = (
-        time("verify_empty", "bare_mac")?,
-        time("verify_empty", "verify")?,
-    );
-    let over = time("gate", "gated_handler")? - time("gate", "handler")?;
-    let mut text = format!(
-        "Of verification, {:.0} ns do not depend on the body: parsing the header, comparing, taking the delivery.\n\n\
-         Of the tower layer's {over:.0} ns:\n\n| part | time |\n|---|---|\n",
-        verify - bare
-    );
-    for (name, part) in [
-        ("route", "choosing the gate before the path"),
-        ("decide", "deciding by the row"),
-        ("row", "the reader's own copy of the row"),
-        (
-            "extensions",
-            "leaving the decision in the request's and the response's extensions",
-        ),
-        ("boxed", "a box for the reader's future"),
-        ("counter", "counting, where nobody has installed a recorder"),
-    ] {
-        writeln!(text, "| {part} | {:.0} ns |", time("gate_parts", name)?)?;
-    }
-    text.push('\n');
-    Ok(text)
-}
-
-/// What the figures of the stores are made of.
-fn limits(stores: &[(&'static str, Ingest)]) -> Result<String> {
-    let mut text = String::from(
-        "Sign-ups, 256 in flight: the same statements by themselves, from one connection and in batches, without HTTP, \
-         verification, decoding or a mirror that is fed; and where the processors' time goes per event.\n\n\
-         | store | events per second | statements alone | server | database and kernel | load generator | processors busy |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    for (store, ingest) in stores {
-        let Processor {
-            server,
-            generator,
-            rest,
-            busy,
-        } = ingest.processor;
-        writeln!(
-            text,
-            "| {store} | {:.0} | {:.0} | {server:.0} µs | {rest:.0} µs | {generator:.0} µs | {:.0} % |",
-            ingest.sign_ups.rate(),
-            ingest.bare_batches,
-            busy * 100.0
-        )?;
-    }
-    Ok(text)
 }
 
 fn details(ingest: &Ingest) -> Result<String> {

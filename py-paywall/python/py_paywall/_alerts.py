@@ -35,8 +35,15 @@ class Alerts:
 
     def of(self, decision: Decision) -> None:
         """Raises what a decision is worth telling of: a missing row, an unknown entitlement."""
+        self._raise(self._alerts.of(decision))
+
+    def signature_failed(self) -> None:
+        """Raises that a push was not believed."""
+        self._raise(self._alerts.signature_failed())
+
+    def _raise(self, told: list[tuple[str, bool, int]]) -> None:
         self._raised = True
-        self._tell(self._alerts.of(decision))
+        self._tell(told)
         if self._timer is None:
             self._start()
 

@@ -16,11 +16,12 @@ Starlette's `mount("/mirror", …)` answers only below `/mirror/`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from py_paywall import _completions, _native
+from py_paywall import _alerts, _completions, _native
 from py_paywall._mirror import Mirror
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ class _Receiver:
     def _told(answered: Answered) -> _Answer:
         if answered.status == HTTPStatus.OK:
             logger.debug("a push was applied", extra={"rows": answered.rows})
+        elif answered.status == HTTPStatus.BAD_REQUEST:
+            # Anybody can send these: a flood must not fill the log.
+            logger.debug("a push was not believed: %s", answered.reason, extra={"code": answered.reason})
+            with contextlib.suppress(Exception):
+                _alerts.alerts.signature_failed()
         else:
             logger.warning("a push was not applied: %s", answered.reason, extra={"code": answered.reason})
         body = answered.body

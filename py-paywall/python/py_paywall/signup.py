@@ -113,11 +113,10 @@ class Queue:
             try:
                 response = self._client().put(self._address(customer_id))
             except httpx.HTTPError:
-                error = RegistrationError(customer_id, "unreachable", retryable=True)
-            else:
-                if response.is_success:
-                    return
-                error = _refused(customer_id, response)
+                response = None
+            error = _error(customer_id, response)
+            if error is None:
+                return
             if not error.retryable or pause is None:
                 raise error
             time.sleep(pause)
@@ -207,11 +206,10 @@ class Queue:
             try:
                 response = await client.put(self._address(customer_id))
             except httpx.HTTPError:
-                error = RegistrationError(customer_id, "unreachable", retryable=True)
-            else:
-                if response.is_success:
-                    return
-                error = _refused(customer_id, response)
+                response = None
+            error = _error(customer_id, response)
+            if error is None:
+                return
             if not error.retryable or pause is None:
                 raise error
             await asyncio.sleep(pause)
@@ -253,7 +251,12 @@ class Queue:
         }
 
 
-def _refused(customer_id: str, response: httpx.Response) -> RegistrationError:
+def _error(customer_id: str, response: httpx.Response | None) -> RegistrationError | None:
+    """Why an answer means that the customer is not registered; None if they are."""
+    if response is None:
+        return RegistrationError(customer_id, "unreachable", retryable=True)
+    if response.is_success:
+        return None
     try:
         code = str(response.json()["code"])
     except (ValueError, KeyError, TypeError):

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from py_paywall import Mirror, receiver
+from py_paywall import Mirror, _alerts, receiver
 from py_paywall.receiver import AsgiReceiver
 from receiver.pushes import HEADER, SECRET, Request, a_push, a_row, ask_asgi, exchange, signed
 
@@ -118,13 +118,27 @@ async def test_why_a_push_was_not_taken_is_in_the_log_and_no_secret_is(
     await ask_asgi(taker, Request(a_push(a_row())))
     told = [record.getMessage() for record in caplog.records if record.name == "py_paywall"]
     assert told == [
-        "a push was not applied: timestamp_outside_tolerance",
+        "a push was not believed: timestamp_outside_tolerance",
         "a push was not applied: push_malformed",
         "a push was applied",
     ]
     assert SECRET not in caplog.text
     assert "ada" not in caplog.text
     assert SECRET not in repr(taker)
+
+
+async def test_a_flood_of_forged_pushes_is_one_alert_and_then_a_count_s4(
+    taker: AsgiReceiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts = _alerts.Alerts()
+    monkeypatch.setattr(_alerts, "alerts", alerts)
+    caplog.set_level(logging.INFO, logger="py_paywall")
+    for _ in range(500):
+        await ask_asgi(taker, Request(a_push(a_row()), ["t=1,v1=00"]))
+    name = "billing.webhook.signature_failed"
+    assert [record.getMessage() for record in caplog.records] == [f"{name} (1 times)"]
+    alerts.flush()
+    assert [record.getMessage() for record in caplog.records] == [f"{name} (1 times)", f"{name} (499 times)"]
 
 
 async def test_a_route_of_fastapi_takes_pushes_at_its_very_path(taker: AsgiReceiver, table: SqliteMirror) -> None:

@@ -1,0 +1,65 @@
+//! What the figures are made of, and what the machine allows.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::ingest::{Ingest, Processor};
+use crate::pure::nanoseconds;
+
+/// What the figures of the pure code that have targets are made of.
+pub(super) fn of_pure_code(criterion: &Path) -> Result<String> {
+    let time = |group: &str, benchmark: &str| nanoseconds(criterion, group, benchmark);
+    let (bare, verify) = (
+        time("verify_empty", "bare_mac")?,
+        time("verify_empty", "verify")?,
+    );
+    let over = time("gate", "gated_handler")? - time("gate", "handler")?;
+    let mut text = format!(
+        "Of verification, {:.0} ns do not depend on the body: parsing the header, comparing, taking the delivery.\n\n\
+         Of the tower layer's {over:.0} ns:\n\n| part | time |\n|---|---|\n",
+        verify - bare
+    );
+    for (name, part) in [
+        ("route", "choosing the gate before the path"),
+        ("decide", "deciding by the row"),
+        ("row", "the reader's own copy of the row"),
+        (
+            "extensions",
+            "leaving the decision in the request's and the response's extensions",
+        ),
+        ("boxed", "a box for the reader's future"),
+        ("counter", "counting, where nobody has installed a recorder"),
+    ] {
+        writeln!(text, "| {part} | {:.0} ns |", time("gate_parts", name)?)?;
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// What the figures of the stores are made of.
+pub(super) fn of_stores(stores: &[(&'static str, Ingest)]) -> Result<String> {
+    let mut text = String::from(
+        "Sign-ups, 256 in flight: the same statements by themselves, from one connection and in batches, without HTTP, \
+         verification, decoding or a mirror that is fed; and where the processors' time goes per event.\n\n\
+         | store | events per second | statements alone | server | database and kernel | load generator | processors busy |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for (store, ingest) in stores {
+        let Processor {
+            server,
+            generator,
+            rest,
+            busy,
+        } = ingest.processor;
+        writeln!(
+            text,
+            "| {store} | {:.0} | {:.0} | {server:.0} µs | {rest:.0} µs | {generator:.0} µs | {:.0} % |",
+            ingest.sign_ups.rate(),
+            ingest.bare_batches,
+            busy * 100.0
+        )?;
+    }
+    Ok(text)
+}
