@@ -10,11 +10,12 @@ import contextlib
 import os
 import signal
 import socket
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
 
-from py_paywall.asgi import PaywallMiddleware, Scope
+from py_paywall.asgi import PaywallMiddleware
 
 app = FastAPI()
 
@@ -31,7 +32,7 @@ def paid_for(request: Request) -> dict[str, str | None]:
     return {"customer": decision.customer_id, "tier": decision.tier}
 
 
-def demo_customer(scope: Scope) -> str | None:
+def demo_customer(scope: dict[str, Any]) -> str | None:
     """FOR THE DEMO ONLY. ANYBODY CAN SET THIS HEADER AND BE ANYBODY.
 
     A real service takes the customer from its verified session or token.

@@ -298,7 +298,9 @@ async fn start_in_python(
     };
     let environment = [("MIRROR_DATABASE_URL", mirror_url.as_str()), ("PORT", "0")];
     let example = example.to_string_lossy();
-    Program::start("gated FastAPI", python, &[&example], &environment, folder).await
+    // Not its target: an environment is known by the path that its Python is called by.
+    let python = std::path::absolute(python)?;
+    Program::start("gated FastAPI", &python, &[&example], &environment, folder).await
 }
 
 fn sqlite_url(folder: &Path, name: &str) -> String {

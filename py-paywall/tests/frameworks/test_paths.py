@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SEED = int(os.environ.get("PATHS_SEED", "20260115"))
-COUNT = int(os.environ.get("PATHS_COUNT", "2000"))
+COUNT = int(os.environ.get("PATHS_COUNT", "800"))
 #: How many are sent over the wire, to each server.
 WIRED = COUNT // 10
 
