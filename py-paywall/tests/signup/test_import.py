@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
 import sqlite3
@@ -82,6 +83,7 @@ def test_memory_does_not_grow_with_the_number_of_customers(recording: Make) -> N
         # What the stand-in writes down is its own.
         stand_in.asked.clear()
         if imported.registered in (50, 350):
+            gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0])
 
     tracemalloc.start()
@@ -90,7 +92,8 @@ def test_memory_does_not_grow_with_the_number_of_customers(recording: Make) -> N
             queue.import_all(ids(400), at_once=4, progress=tell)
     finally:
         tracemalloc.stop()
-    assert sizes[-1] - sizes[0] < 100_000
+    # A kept answer alone would be several kilobytes a customer.
+    assert sizes[-1] - sizes[0] < 300 * 1024
 
 
 def test_those_who_fail_harm_no_other(recording: Make) -> None:
@@ -149,7 +152,8 @@ def test_the_command_imports_a_file_and_what_it_prints_can_be_read_again(
         assert command(address, file) == 1
         said = capsys.readouterr()
         assert sorted(said.out.splitlines()) == ["\\udcff\tcustomer_id_invalid", "user 3\tcustomer_id_invalid"]
-        assert said.err == "registered: 4, failed: 2\n"
+        # On a slow machine it tells how far it is meanwhile.
+        assert said.err.endswith("registered: 4, failed: 2\n")
         assert command(address, file, "--at-once", "1") == 1
         capsys.readouterr()
         monkeypatch.setattr("sys.stdin", io.StringIO("user-5\thttp_503\nuser-6\n"))
