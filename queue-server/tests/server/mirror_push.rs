@@ -214,7 +214,7 @@ async fn a_receiver_that_is_down_keeps_no_delivery_out_and_is_caught_up_with_m3(
 
 #[tokio::test]
 async fn a_receiver_without_its_table_is_told_as_such_m3() {
-    let installation = Installation::new();
+    let installation = Installation::empty();
     let app = TestDatabase::existing(installation.engine());
     let mirror = SqlMirror::open(app.url()).unwrap();
     let pushing = Pushing::between(installation, app, mirror, PUSH_SECRET, PUSH_SECRET).await;
