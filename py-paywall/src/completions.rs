@@ -127,6 +127,14 @@ impl Completions {
         py.detach(|| (&self.pipe).read_exact(&mut [0]))
     }
 
+    /// Lets go of all futures, and wakes whoever waits: for a loop that was closed with some under
+    /// way. A future keeps its loop, and so these.
+    fn forget(&self) {
+        let waiting = std::mem::take(&mut lock(&self.waiting).futures);
+        drop(waiting);
+        let _ = (&self.answers.pipe).write_all(&[1]);
+    }
+
     /// Takes the pipe's byte and gives the answers to their futures: what the loop calls.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
         (&self.pipe).read_exact(&mut [0])?;

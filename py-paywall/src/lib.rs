@@ -8,7 +8,9 @@
 //!    would take the worker down with it.
 //! 2. The runtime's thread never takes the interpreter's lock: it can neither wait for Python nor
 //!    be waited for at the interpreter's end.
-//! 3. Everything survives a fork: what belongs to the parent's threads is made anew ([`runtime`]).
+//! 3. What belongs to the parent's threads is made anew in a child of a fork ([`runtime`]). SQLite has
+//!    locks of its own for the whole process: a fork beside a read may leave the child one that
+//!    nobody frees, and its gate closed. The README says so.
 
 mod alerts;
 mod closed;

@@ -7,7 +7,7 @@
 //! slashes collapsed and letters in lower case in all of them. Each spelling asks for the tier that
 //! gates it, or else for the default; the highest counts. A path is exempt only if all spellings
 //! are, and the path as routed is *exactly*: most routers take `/HEALTH`, `/health/` or `//health`
-//! for another route than `/health`. A path that can't be decoded asks for the most that any does.
+//! for another route than `/health` (and `/health/` is exempt where the pattern ends so). A path that can't be decoded asks for the most that any does.
 //!
 //! A pattern is a path in which `*` stands for one segment and a final `**` for any number of
 //! them, none included: `/reports/**` covers `/reports`, `/reports/` and all below.

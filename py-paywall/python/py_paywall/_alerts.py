@@ -50,9 +50,10 @@ class Alerts:
     def _start(self) -> None:
         with self._lock:
             if self._timer is None:
-                self._timer = threading.Timer(_WINDOW_SECONDS, self._flush)
-                self._timer.daemon = True
-                self._timer.start()
+                timer = threading.Timer(_WINDOW_SECONDS, self._flush)
+                timer.daemon = True
+                timer.start()
+                self._timer = timer
 
     def flush(self) -> None:
         """Tells all that was counted: for the end of the process."""

@@ -26,19 +26,30 @@ class _Here(threading.local):
 
 _loops: _Loops = WeakKeyDictionary()
 _here = _Here()
+_lock = threading.Lock()
 
 
 def of(loop: asyncio.AbstractEventLoop) -> Completions:
     """The completions of a loop, which must be the running one."""
     if _here.loop is loop and _here.completions is not None:
         return _here.completions
-    completions = _loops.get(loop)
-    if completions is None:
-        completions = Completions()
-        _watch(loop, completions)
-        _loops[loop] = completions
+    with _lock:
+        completions = _loops.get(loop)
+        if completions is None:
+            _sweep()
+            completions = Completions()
+            _watch(loop, completions)
+            _loops[loop] = completions
     _here.loop, _here.completions = loop, completions
     return completions
+
+
+def _sweep() -> None:
+    """Lets go of loops that were closed with reads under way: each future among these keeps its loop."""
+    for loop, completions in list(_loops.items()):
+        if loop.is_closed():
+            del _loops[loop]
+            completions.forget()
 
 
 def _watch(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
@@ -59,8 +70,8 @@ def _wait(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
 
 def _forget() -> None:
     """In a child of a fork: its pipes are the parent's too, and must not take its answers."""
-    global _loops, _here
-    _loops, _here = WeakKeyDictionary(), _Here()
+    global _loops, _here, _lock
+    _loops, _here, _lock = WeakKeyDictionary(), _Here(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

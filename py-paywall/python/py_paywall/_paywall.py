@@ -99,12 +99,15 @@ class Paywall:
     def decide(self, gate: Gate, identity: Identity, *request: Any) -> Decision:
         """Asks who it is and what the mirror says of them. Never raises: what fails keeps the gate closed."""
         try:
-            customer_id = identity(*request)
-            if customer_id is None:
-                return Decision.no_identity(gate)
+            customer_id = _text(identity(*request))
+        except Exception:
+            return _failed(gate, _IDENTITY)
+        if customer_id is None:
+            return Decision.no_identity(gate)
+        try:
             return self.mirror.decide(customer_id, gate)
         except Exception:
-            return _failed(gate)
+            return _failed(gate, "the mirror could not be asked")
 
     async def adecide(self, gate: Gate, identity: AsyncIdentity, *request: Any) -> Decision:
         """The same for an event loop, where the identity may have to be awaited too."""
@@ -112,11 +115,15 @@ class Paywall:
             customer_id = identity(*request)
             if inspect.isawaitable(customer_id):
                 customer_id = await customer_id
-            if customer_id is None:
-                return Decision.no_identity(gate)
+            customer_id = _text(customer_id)
+        except Exception:
+            return _failed(gate, _IDENTITY)
+        if customer_id is None:
+            return Decision.no_identity(gate)
+        try:
             return await self.mirror.adecide(customer_id, gate)
         except Exception:
-            return _failed(gate)
+            return _failed(gate, "the mirror could not be asked")
 
     def refusal(self, decision: Decision, gate: Gate, content_type: bytes | str | None = None) -> Problem | None:
         """Tells of the decision where it should be told of. None: the handler may run."""
@@ -147,6 +154,15 @@ class Paywall:
             logger.log(level, "%s: %s", what, decision.code, extra=told)
 
 
-def _failed(gate: Gate) -> Decision:
-    logger.exception("the identity that was plugged into the paywall failed: the gate stays closed")
+_IDENTITY = "the identity that was plugged into the paywall failed"
+
+
+def _text(customer_id: object) -> str | None:
+    if customer_id is None or isinstance(customer_id, str):
+        return customer_id
+    raise TypeError(f"an identity answers text or None, not {type(customer_id).__name__}")
+
+
+def _failed(gate: Gate, what: str) -> Decision:
+    logger.exception("%s: the gate stays closed", what)
     return Decision.failed(gate)

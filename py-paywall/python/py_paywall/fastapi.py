@@ -48,6 +48,7 @@ class Paywall(_paywall.Paywall):
     :param mirror: a `py_paywall.Mirror`, or its URL.
     :param identity: called with the `HTTPConnection` (a `Request` or a `WebSocket`); answers the customer's id, None
         for nobody, or something to be awaited that does. Whatever it rests on must not be the client's to choose.
+    :param app: as `init_app`.
     :param default_tier: for `PaywallMiddleware` only, as all patterns of paths are.
     """
 
@@ -56,11 +57,14 @@ class Paywall(_paywall.Paywall):
         mirror: Mirror | str,
         *,
         identity: AsyncIdentity,
+        app: Starlette | None = None,
         default_tier: str | None = None,
         **settings: Unpack[Settings],
     ) -> None:
         super().__init__(mirror, default_tier=default_tier, **settings)
         self.identity = identity
+        if app is not None:
+            self.init_app(app)
 
     def require(self, tier: str) -> Callable[[HTTPConnection], Awaitable[Decision]]:
         """A dependency that lets nobody through without this tier; its value is the decision.

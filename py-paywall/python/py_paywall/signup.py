@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 #: Answers that say nothing about the customer.
 _NOBODY = {401, 403}
+#: Stripe's bound, and Queue's: a longer one would make no URL.
+_MAX_ID_LENGTH = 255
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 #: More is no code, but somebody's text.
@@ -112,7 +114,7 @@ class Queue:
         for pause in self._pauses():
             try:
                 response = self._client().put(self._address(customer_id))
-            except httpx.HTTPError:
+            except (httpx.HTTPError, httpx.InvalidURL):
                 response = None
             error = _error(customer_id, response)
             if error is None:
@@ -205,7 +207,7 @@ class Queue:
         for pause in self._pauses():
             try:
                 response = await client.put(self._address(customer_id))
-            except httpx.HTTPError:
+            except (httpx.HTTPError, httpx.InvalidURL):
                 response = None
             error = _error(customer_id, response)
             if error is None:
@@ -238,7 +240,7 @@ class Queue:
             segment = quote(customer_id, safe="")
         except UnicodeEncodeError:
             segment = ""
-        if segment in {"", ".", ".."}:
+        if segment in {"", ".", ".."} or len(customer_id) > _MAX_ID_LENGTH:
             raise RegistrationError(customer_id, "customer_id_invalid", retryable=False)
         return f"{self._base}/api/v1/billing/customers/{segment}"
 

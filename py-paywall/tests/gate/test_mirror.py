@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +18,8 @@ from conftest import SqliteMirror, in_hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from py_paywall._native import Completions
 
 
 def both(mirror: Mirror, customer: str, tier: str = "pro") -> Decision:
@@ -221,6 +225,43 @@ def test_a_cancelled_read_leaves_nothing_behind(table: SqliteMirror) -> None:
         pytest.fail("futures are kept for ever")
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("watches", [True, False], ids=["watched by the loop", "watched by a thread"])
+def test_loops_that_are_closed_with_reads_under_way_leave_no_file_and_no_thread(
+    watches: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from py_paywall import _completions
+
+    if not watches:
+        wait = _completions._wait
+
+        def watch(loop: asyncio.AbstractEventLoop, completions: Completions) -> None:
+            threading.Thread(target=wait, args=(loop, completions), daemon=True).start()
+
+        monkeypatch.setattr(_completions, "_watch", watch)
+    files = Path("/proc/self/fd")
+    if not files.is_dir():
+        pytest.skip("no /proc that tells which files are open")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mirror = Mirror.connect(f"postgresql://app@127.0.0.1:{silent.getsockname()[1]}/app", timeout=1)
+
+        async def give_up() -> None:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(mirror.adecide("ada", "pro"), 0.01)
+
+        def count() -> tuple[int, int]:
+            time.sleep(2)
+            gc.collect()
+            return len(list(files.iterdir())), threading.active_count()
+
+        asyncio.run(give_up())
+        open_before, threads_before = count()
+        for _ in range(60):
+            asyncio.run(give_up())
+        open_after, threads_after = count()
+    assert open_after - open_before < 10
+    assert threads_after - threads_before < 5
 
 
 def test_a_closed_mirror_connects_again(table: SqliteMirror) -> None:

@@ -1,13 +1,15 @@
 //! Patterns of paths.
 
 use super::InvalidPattern;
-use super::spelling::Segments;
+use super::spelling::{Segments, fold};
 
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     segments: Vec<Segment>,
     /// Whether it ends with `**`.
     open_ended: bool,
+    /// Whether it ends with a slash, which counts where nothing is folded.
+    ends_with_slash: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -46,13 +48,14 @@ impl Pattern {
                 literal if literal.contains('*') => Err(invalid()),
                 literal => Ok(Segment::Literal {
                     kept: literal.to_owned(),
-                    folded: literal.to_lowercase(),
+                    folded: fold(literal),
                 }),
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
             segments,
             open_ended,
+            ends_with_slash: rest.ends_with('/'),
         })
     }
 
@@ -62,7 +65,9 @@ impl Pattern {
             .segments
             .iter()
             .all(|segment| given.next().is_some_and(|given| segment.is(given, case)));
-        begins && (self.open_ended || given.next().is_none())
+        let slash = || self.ends_with_slash == spelling.ends_with_slash();
+        let mut ends = || given.next().is_none() && (matches!(case, Case::Folded) || slash());
+        begins && (self.open_ended || ends())
     }
 }
 

@@ -15,6 +15,27 @@ pub(super) type Place<'a> = Vec<Spelling<'a>>;
 pub(super) trait Segments {
     /// Its segments, none of them empty.
     fn segments(&self) -> impl Iterator<Item = &str>;
+
+    /// Whether a slash follows the last of them.
+    fn ends_with_slash(&self) -> bool {
+        false
+    }
+}
+
+/// A spelling as a router reads it that folds nothing.
+pub(super) struct Unfolded<'a> {
+    spelling: Spelling<'a>,
+    ends_with_slash: bool,
+}
+
+impl Segments for Unfolded<'_> {
+    fn segments(&self) -> impl Iterator<Item = &str> {
+        self.spelling.segments()
+    }
+
+    fn ends_with_slash(&self) -> bool {
+        self.ends_with_slash
+    }
 }
 
 impl Segments for Spelling<'_> {
@@ -112,20 +133,50 @@ fn with_mount<'a>(spelling: Spelling<'a>, mount: &Option<Vec<Cow<'a, str>>>) -> 
 }
 
 /// What a path names to a router that folds nothing; `None` where it has an empty segment, as a
-/// trailing or a doubled slash makes.
-pub(super) fn as_routed<'a>(path: &'a str, mount: Option<&'a str>) -> Option<Place<'a>> {
-    let spelling = Spelling(unfolded(path)?);
-    Some(with_mount(spelling, &mount.and_then(unfolded)))
+/// doubled slash makes.
+pub(super) fn as_routed<'a>(path: &'a str, mount: Option<&'a str>) -> Option<Vec<Unfolded<'a>>> {
+    let (segments, ends_with_slash) = unfolded(path)?;
+    let mount = mount.and_then(unfolded).map(|(segments, _)| segments);
+    let place = with_mount(Spelling(segments), &mount).into_iter();
+    Some(
+        place
+            .map(|spelling| Unfolded {
+                spelling,
+                ends_with_slash,
+            })
+            .collect(),
+    )
 }
 
-fn unfolded(path: &str) -> Option<Vec<Cow<'_, str>>> {
+/// The segments of a path, and whether a slash follows the last.
+fn unfolded(path: &str) -> Option<(Vec<Cow<'_, str>>, bool)> {
     let rest = path.strip_prefix('/')?;
-    let segments: Vec<_> = rest.split('/').map(Cow::Borrowed).collect();
-    match segments.as_slice() {
-        [only] if only.is_empty() => Some(Vec::new()),
-        all if all.iter().any(|segment| segment.is_empty()) => None,
-        _ => Some(segments),
+    if rest.is_empty() {
+        return Some((Vec::new(), false));
     }
+    let whole = rest.strip_suffix('/');
+    let segments: Vec<_> = whole
+        .unwrap_or(rest)
+        .split('/')
+        .map(Cow::Borrowed)
+        .collect();
+    let no_empty_one = segments.iter().all(|segment| !segment.is_empty());
+    no_empty_one.then_some((segments, whole.is_some()))
+}
+
+/// Folds the case of letters by themselves, wherever they stand: two that any router takes for the
+/// same (`ſ` and `s` under Unicode's simple folding, as Python's `re.IGNORECASE` has it) fold to one.
+pub(super) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // Down, up and down again: some letters meet only there. `İ` alone would keep its dot.
+    text.chars()
+        .map(|letter| if letter == '\u{130}' { 'i' } else { letter })
+        .flat_map(char::to_lowercase)
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Decodes percent escapes once. `None` where an escape is broken, or where what comes out is not
@@ -152,7 +203,7 @@ fn decode_segment(segment: Cow<'_, str>) -> Cow<'_, str> {
         return segment;
     }
     let decoded = percent_decode_str(&segment).decode_utf8_lossy();
-    Cow::Owned(decoded.to_lowercase())
+    Cow::Owned(fold(&decoded))
 }
 
 /// The segments of a path. A backslash is a character of its segment to most routers, and a slash
@@ -176,7 +227,7 @@ fn split<'a>(path: Cow<'a, str>, separators: &[char]) -> Vec<Cow<'a, str>> {
         path => path
             .split(separators)
             .filter(|segment| !segment.is_empty())
-            .map(|segment| Cow::Owned(segment.to_lowercase()))
+            .map(|segment| Cow::Owned(fold(segment)))
             .collect(),
     }
 }
@@ -227,6 +278,25 @@ mod tests {
                 prop_assert_eq!(routed.len(), 1);
                 prop_assert_eq!(routed[0].segments().collect::<Vec<_>>(), segments);
             }
+        }
+    }
+
+    #[test]
+    fn letters_that_a_router_may_take_for_the_same_fold_to_one_p4() {
+        for (one, other) in [
+            ("reports", "report\u{17f}"),
+            ("billing", "b\u{131}ll\u{130}ng"),
+            ("kilo", "\u{212a}ILO"),
+            ("stra\u{df}e", "STRA\u{1e9e}E"),
+            ("\u{3c3}\u{3bf}\u{3c2}", "\u{3a3}\u{39f}\u{3a3}"),
+            ("\u{b5}", "\u{3bc}"),
+            ("\u{b5}", "\u{39c}"),
+            ("\u{3c9}", "\u{2126}"),
+            ("\u{e5}", "\u{212b}"),
+            ("\u{1c6}", "\u{1c5}"),
+            ("\u{fb05}", "\u{fb06}"),
+        ] {
+            assert_eq!(fold(one), fold(other), "{one} {other}");
         }
     }
 
