@@ -383,7 +383,7 @@ fn micros(time: Duration) -> String {
 const HEAD: &str = "\
 # Performance
 
-Written by `cargo xtask bench`, which measures all of it in one run. The load generator, the server
+Written by the program that `cargo xtask bench` runs, which measures all of it in one run. The load generator, the server
 and the database share the machine, and machines are noisy: compare the ratios, and the rows of one
 run with each other. A target that was not reached says how far it is.
 
