@@ -57,6 +57,10 @@ impl Account {
     pub fn apply(&mut self, change: &AccountChange) {
         match &change.said {
             Said::Customer(facts) => self.customer.take(&change.event_id, change.created, facts),
+            Said::Claimed(customer) => {
+                self.customer
+                    .bind(customer, change.created, &change.event_id);
+            }
             Said::Subscription(facts) => {
                 self.subscriptions
                     .entry(facts.id.clone())

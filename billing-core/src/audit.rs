@@ -107,7 +107,7 @@ impl fmt::Debug for AuditKey {
 /// What is to be written to the chain: what happened, to what, by whom. Free of personal data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    /// Who did it: `stripe`, `internal` or `clock`.
+    /// Who did it: `stripe`, `refresh`, `internal`, `customer` or `clock`.
     pub actor: &'static str,
     /// What was done, such as `subscription.changed`.
     pub action: &'static str,

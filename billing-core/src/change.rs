@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{CustomerFacts, Event, Facts, InvoiceFacts, SubscriptionFacts};
-use crate::id::{EventId, StripeCustomerId};
+use crate::id::{ClaimId, CustomerId, EventId, InvalidId, StripeCustomerId};
 use crate::policy::Policy;
 use crate::time::StripeTime;
 
@@ -46,6 +46,28 @@ pub enum Said {
     Subscription(SubscriptionFacts),
     /// Of an invoice of theirs.
     Invoice(InvoiceFacts),
+    /// That we made the account for this customer of the seller's (E4).
+    Claimed(CustomerId),
+}
+
+impl AccountChange {
+    /// Binds an account to the customer that we made it for. A pseudo-event before all of Stripe's, so that it
+    /// wins over whatever their metadata say (E4, O6).
+    ///
+    /// # Errors
+    /// [`InvalidId`] never for ids as [`ClaimId`] takes them.
+    pub(crate) fn claimed(
+        account: StripeCustomerId,
+        customer: CustomerId,
+        claim: &ClaimId,
+    ) -> Result<Self, InvalidId> {
+        Ok(Self {
+            account,
+            event_id: EventId::parse(format!("evt_claim_{claim}"))?,
+            created: StripeTime::EARLIEST,
+            said: Said::Claimed(customer),
+        })
+    }
 }
 
 /// An event set aside: ids and a reason, never its payload.

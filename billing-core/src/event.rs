@@ -9,6 +9,7 @@ mod facts;
 mod json;
 mod kind;
 mod shape;
+mod snapshot;
 
 pub use digest::FactsDigest;
 pub use facts::{
@@ -16,6 +17,7 @@ pub use facts::{
     SubscriptionFacts, SubscriptionStatus,
 };
 pub use kind::{EventType, SubscriptionEventKind};
+pub use snapshot::Snapshot;
 
 use json::{Node, Refusal};
 

@@ -87,6 +87,19 @@ identifiers! {
     ObjectId if is_plain;
     /// A Stripe price, `price_…`.
     PriceId if is_plain;
+    /// A Stripe payment method: `pm_` and letters, digits or underscores. A browser may send one, and it becomes
+    /// part of a path.
+    PaymentMethodId if |text| {
+        is_plain(text)
+            && text.strip_prefix("pm_").is_some_and(|rest| {
+                !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            })
+    };
+    /// A claim to subscribe: letters and digits that its maker drew at random. Keys of idempotent requests and
+    /// ids of pseudo-events follow from it.
+    ClaimId if |text| {
+        (16..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
     /// A customer as the seller knows them (`queue_customer_id`): opaque, and no personal datum,
     /// for it stands in the mirror, in logs and in the audit chain.
     CustomerId if is_plain;

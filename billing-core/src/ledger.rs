@@ -19,8 +19,10 @@ use tokio::task::JoinHandle;
 
 use crate::alert::Alerts;
 use crate::audit::AuditKey;
-use crate::event::Event;
-use crate::id::CustomerId;
+use crate::catalogue::Tier;
+use crate::claim::{Claim, ClaimStep};
+use crate::event::{Event, Snapshot};
+use crate::id::{ClaimId, CustomerId, PriceId, StripeCustomerId, SubscriptionId};
 use crate::policy::Policy;
 use crate::store::{Store, StoreError, Transaction};
 use task::Task;
@@ -35,6 +37,44 @@ pub enum Command {
     /// See to it that a customer's rows show what follows from their records *now*: the end of
     /// grace and the like need no event (A6).
     Settle(CustomerId),
+    /// Take what Stripe's API shows (O4).
+    Refresh(Vec<Snapshot>),
+    /// Claim to subscribe, unless the customer has a subscription or a claim (B1).
+    Claim(Box<Claim>),
+    /// Note what became of a claim.
+    Advance {
+        /// Whose claim.
+        customer: CustomerId,
+        /// Which one: a later one of theirs stays as it is.
+        claim: ClaimId,
+        /// What became of it.
+        step: ClaimStep,
+    },
+    /// Write down an act that changes no record.
+    Record(Act),
+}
+
+/// An act that changes no record of ours, and stands in the audit chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// A session of Stripe's customer portal was opened.
+    PortalOpened {
+        /// For whom.
+        customer: CustomerId,
+        /// For which account.
+        account: StripeCustomerId,
+    },
+    /// Stripe was asked to move a subscription to another price.
+    PlanChanged {
+        /// Whose.
+        customer: CustomerId,
+        /// Which one.
+        subscription: SubscriptionId,
+        /// To which tier.
+        plan_tier: Tier,
+        /// By which price.
+        price: PriceId,
+    },
 }
 
 /// What came of a command. For events, the first that holds in this order.
@@ -42,6 +82,8 @@ pub enum Command {
 pub enum Outcome {
     /// It was there already: nothing changed. For an event, also under other facts (C2).
     Duplicate,
+    /// The records forbid it: who has a subscription can't claim another.
+    Refused,
     /// The event can't be taken as it is: it was set aside.
     Quarantined,
     /// The event concerns nothing that is kept.
@@ -58,6 +100,7 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
             Self::Quarantined => "quarantined",
             Self::Ignored => "ignored",
             Self::Stale => "stale",

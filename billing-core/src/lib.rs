@@ -9,6 +9,7 @@ pub mod alert;
 pub mod audit;
 pub mod catalogue;
 pub mod change;
+pub mod claim;
 #[cfg(feature = "_store")]
 mod database;
 pub mod decision;

@@ -14,12 +14,13 @@ pub use rows::{
     CustomerRow, DirtyRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
     SubscriptionRow,
 };
-pub use sql::{SqlStore, SqlTransaction};
+pub use sql::{Records, SqlStore, SqlTransaction};
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 
 use crate::audit;
+use crate::claim::Claim;
 use crate::id::{CustomerId, EventId, StripeCustomerId};
 
 /// Opens transactions.
@@ -44,12 +45,9 @@ pub trait Transaction: Send {
     ) -> impl Future<Output = Result<HashMap<EventId, Claimed>, StoreError>> + Send;
 
     /// All records of these accounts, of every account bound to the same customers, and of every
-    /// account bound to the named customers; with the mirror rows of all those customers.
-    fn load(
-        &mut self,
-        accounts: &[StripeCustomerId],
-        customers: &[CustomerId],
-    ) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+    /// account bound to the named customers; with the mirror rows of all those customers, and the claims
+    /// that are named.
+    fn load(&mut self, keys: &Keys) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 
     /// Writes.
     fn save(&mut self, writes: &WriteSet) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -79,6 +77,17 @@ pub struct Claimed {
     pub facts_digest: String,
 }
 
+/// What is to be loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Keys {
+    /// Accounts.
+    pub accounts: BTreeSet<StripeCustomerId>,
+    /// Customers.
+    pub customers: BTreeSet<CustomerId>,
+    /// Customers whose claim is wanted.
+    pub claims: BTreeSet<CustomerId>,
+}
+
 /// Records as they are stored.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
@@ -90,6 +99,8 @@ pub struct Loaded {
     pub invoices: Vec<InvoiceRow>,
     /// Mirror rows.
     pub mirrors: Vec<MirrorState>,
+    /// Claims to subscribe.
+    pub claims: Vec<Claim>,
 }
 
 /// All that a batch writes.
@@ -109,6 +120,8 @@ pub struct WriteSet {
     pub released: Vec<EventId>,
     /// Mirror rows, new or changed.
     pub mirrors: Vec<MirrorState>,
+    /// Claims to subscribe, new or changed.
+    pub claims: Vec<Claim>,
     /// Customers whose mirror row is a new version: what the outbox takes.
     pub dirty: Vec<DirtyRow>,
     /// New rows of the audit chain.

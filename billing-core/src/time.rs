@@ -17,6 +17,8 @@ const LATEST_SECONDS: i64 = 253_402_128_000;
 pub struct StripeTime(i64);
 
 impl StripeTime {
+    /// The first instant that is accepted: before all of Stripe's.
+    pub(crate) const EARLIEST: Self = Self(0);
     /// The last instant that is accepted.
     pub(crate) const LATEST: Self = Self(LATEST_SECONDS);
 

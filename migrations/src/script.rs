@@ -37,6 +37,7 @@ macro_rules! queue {
             "0007_billing_chain"
             "0008_mirror_row"
             "0009_mirror_outbox"
+            "0010_subscribe_claim"
         )
     };
 }

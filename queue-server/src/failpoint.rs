@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use billing_core::audit::Head;
-use billing_core::id::{CustomerId, EventId, StripeCustomerId};
-use billing_core::store::{Claimed, Loaded, Store, StoreError, Transaction, WriteSet};
+use billing_core::id::EventId;
+use billing_core::store::{Claimed, Keys, Loaded, Store, StoreError, Transaction, WriteSet};
 use jiff::{SignedDuration, Timestamp};
 
 /// Dies here if `QUEUE_ABORT_AT` names this point.
@@ -53,12 +53,8 @@ impl<T: Transaction> Transaction for Failing<T> {
         claimed
     }
 
-    async fn load(
-        &mut self,
-        accounts: &[StripeCustomerId],
-        customers: &[CustomerId],
-    ) -> Result<Loaded, StoreError> {
-        let loaded = self.0.load(accounts, customers).await;
+    async fn load(&mut self, keys: &Keys) -> Result<Loaded, StoreError> {
+        let loaded = self.0.load(keys).await;
         reach("after_load");
         loaded
     }

@@ -10,7 +10,8 @@ use crate::time::StripeTime;
 /// What is kept of one Stripe customer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Customer {
-    /// The seller's id that the customer object carries: of the earliest event that carries one.
+    /// The seller's id: the one that we made the account for, else the one that the customer object carries, of
+    /// the earliest event that carries one.
     pub queue_customer_id: Option<CustomerId>,
     /// `created` of that event.
     pub bound_at: Option<StripeTime>,
@@ -31,11 +32,8 @@ impl Customer {
     /// Takes an event of any age.
     pub fn take(&mut self, event: &EventId, created: StripeTime, facts: &CustomerFacts) {
         let key = (Some(created), Some(event.clone()));
-        if let Some(queue_customer_id) = &facts.queue_customer_id
-            && (self.queue_customer_id.is_none() || key < (self.bound_at, self.bound_by.clone()))
-        {
-            self.queue_customer_id = Some(queue_customer_id.clone());
-            (self.bound_at, self.bound_by) = key.clone();
+        if let Some(queue_customer_id) = &facts.queue_customer_id {
+            self.bind(queue_customer_id, created, event);
         }
         if facts.deleted {
             self.deleted_at = Some(self.deleted_at.map_or(created, |at| at.min(created)));
@@ -43,6 +41,15 @@ impl Customer {
         if key > (self.personal_at, self.personal_by.clone()) {
             self.personal = facts.personal.clone();
             (self.personal_at, self.personal_by) = key;
+        }
+    }
+
+    /// Binds it to an id of the seller's, unless an earlier event did.
+    pub(super) fn bind(&mut self, id: &CustomerId, created: StripeTime, event: &EventId) {
+        let key = (Some(created), Some(event.clone()));
+        if self.queue_customer_id.is_none() || key < (self.bound_at, self.bound_by.clone()) {
+            self.queue_customer_id = Some(id.clone());
+            (self.bound_at, self.bound_by) = key;
         }
     }
 }

@@ -43,17 +43,7 @@ impl Entitlement {
             .iter()
             .filter_map(|(_, view)| view.next_deadline)
             .min();
-        let rank = |view: &SubscriptionView| policy.catalogue.tiers().rank(&view.plan_tier);
-        let best = views.iter().max_by_key(|(id, view)| {
-            (
-                view.entitled,
-                !view.ended,
-                rank(view),
-                view.current_period_end,
-                id,
-            )
-        });
-        match best {
+        match Self::best(views, policy) {
             None => Self::none(policy),
             Some((_, view)) if view.ended => Self {
                 status: MirrorStatus::Canceled,
@@ -69,5 +59,22 @@ impl Entitlement {
                 next_deadline,
             },
         }
+    }
+
+    /// The subscription that counts among those of one customer (A1).
+    pub fn best<'a>(
+        subscriptions: impl IntoIterator<Item = (&'a SubscriptionId, &'a SubscriptionView)>,
+        policy: &Policy,
+    ) -> Option<(&'a SubscriptionId, &'a SubscriptionView)> {
+        let rank = |view: &SubscriptionView| policy.catalogue.tiers().rank(&view.plan_tier);
+        subscriptions.into_iter().max_by_key(|(id, view)| {
+            (
+                view.entitled,
+                !view.ended,
+                rank(view),
+                view.current_period_end,
+                *id,
+            )
+        })
     }
 }

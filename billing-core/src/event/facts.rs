@@ -66,6 +66,11 @@ impl Facts {
         })
     }
 
+    /// What an object says that Stripe's API showed.
+    pub(super) fn of_snapshot(event_type: &EventType, object: &Node) -> Option<Self> {
+        Self::of_object(event_type, object, None).ok()
+    }
+
     fn of_object(
         event_type: &EventType,
         object: &Node,

@@ -24,7 +24,7 @@ const ITEMS: Shape = Shape(&[(
 )]);
 
 /// The fields read of any object: `type` may follow `data`, so one shape serves all of them.
-const OBJECT: Shape = Shape(&[
+pub(super) const OBJECT: Shape = Shape(&[
     ("id", SCALAR),
     ("object", SCALAR),
     ("created", SCALAR),

@@ -3,8 +3,10 @@
 //! Commands of one batch fold in memory: the second event of an account sees what the first one
 //! left. Every record that changes gets its row in the audit chain here and nowhere else (C3).
 
+mod claims;
 mod diff;
 mod settle;
+mod task;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,15 +17,17 @@ use super::{Command, Outcome};
 use crate::account::Account;
 use crate::alert::Alert;
 use crate::audit::{AuditKey, Draft, Head};
-use crate::change::{AccountChange, Change, QuarantineReason, Said, SetAside};
+use crate::change::{AccountChange, Change, QuarantineReason, SetAside};
+use crate::claim::Claim;
 use crate::event::Event;
 use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId};
 use crate::mirror::MirrorTime;
 use crate::policy::Policy;
 use crate::store::{
-    Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Loaded, MirrorState, ProcessedOutcome,
+    Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Keys, Loaded, MirrorState, ProcessedOutcome,
     QuarantineRow, SubscriptionRow, WriteSet,
 };
+use task::Task;
 
 /// Something to alert of once it is committed.
 pub(super) struct Notice {
@@ -39,13 +43,6 @@ struct Cause<'a> {
     actor: &'static str,
     event: Option<&'a EventId>,
     now: Timestamp,
-}
-
-/// A command, interpreted.
-enum Task<'a> {
-    Ingest(&'a Event, Change),
-    Register(&'a CustomerId),
-    Settle(&'a CustomerId),
 }
 
 /// An account, and its rows as they are or will be stored.
@@ -71,6 +68,8 @@ pub(super) struct Books<'a> {
     changed_subscriptions: BTreeSet<(StripeCustomerId, SubscriptionId)>,
     changed_invoices: BTreeSet<(StripeCustomerId, InvoiceId)>,
     changed_mirrors: BTreeSet<CustomerId>,
+    claims: BTreeMap<CustomerId, Claim>,
+    changed_claims: BTreeSet<CustomerId>,
     dirty: BTreeMap<CustomerId, MirrorTime>,
     drafts: Vec<(Draft, MirrorTime)>,
     notices: Vec<Notice>,
@@ -78,19 +77,12 @@ pub(super) struct Books<'a> {
 
 impl<'a> Books<'a> {
     pub(super) fn new(policy: &'a Policy, work: &[(&'a Command, Timestamp)]) -> Self {
-        let task = |(command, now): &(&'a Command, Timestamp)| {
-            let task = match command {
-                Command::Ingest(event) => {
-                    Task::Ingest(event, Change::from_event(event, policy, *now))
-                }
-                Command::RegisterCustomer(customer) => Task::Register(customer),
-                Command::Settle(customer) => Task::Settle(customer),
-            };
-            (task, *now)
-        };
         Self {
             policy,
-            tasks: work.iter().map(task).collect(),
+            tasks: work
+                .iter()
+                .map(|(command, now)| (Task::of(command, policy, *now), *now))
+                .collect(),
             claimed: HashMap::new(),
             books: BTreeMap::new(),
             accounts_of: BTreeMap::new(),
@@ -102,6 +94,8 @@ impl<'a> Books<'a> {
             changed_subscriptions: BTreeSet::new(),
             changed_invoices: BTreeSet::new(),
             changed_mirrors: BTreeSet::new(),
+            claims: BTreeMap::new(),
+            changed_claims: BTreeSet::new(),
             dirty: BTreeMap::new(),
             drafts: Vec::new(),
             notices: Vec::new(),
@@ -110,51 +104,22 @@ impl<'a> Books<'a> {
 
     /// The events whose ids must be claimed.
     pub(super) fn events(&self) -> Vec<EventId> {
-        let events = self.tasks.iter().filter_map(|(task, _)| match task {
-            Task::Ingest(event, _) => Some(event.id.clone()),
-            Task::Register(_) | Task::Settle(_) => None,
-        });
-        events.collect::<BTreeSet<_>>().into_iter().collect()
+        let events = self.tasks.iter().filter_map(|(task, _)| task.event());
+        let events: BTreeSet<_> = events.cloned().collect();
+        events.into_iter().collect()
     }
 
-    pub(super) fn take_claims(&mut self, claimed: HashMap<EventId, Claimed>) {
+    pub(super) fn take_claimed(&mut self, claimed: HashMap<EventId, Claimed>) {
         self.claimed = claimed;
     }
 
-    fn account_changes(&self) -> impl Iterator<Item = &AccountChange> {
-        self.tasks.iter().filter_map(|(task, _)| match task {
-            Task::Ingest(_, Change::Account(change)) => Some(change.as_ref()),
-            Task::Ingest(_, Change::Nothing | Change::SetAside(_))
-            | Task::Register(_)
-            | Task::Settle(_) => None,
-        })
-    }
-
-    /// The accounts that the commands touch.
-    pub(super) fn accounts(&self) -> Vec<StripeCustomerId> {
-        let unbound = self.tasks.iter().filter_map(|(task, _)| match task {
-            Task::Register(customer) | Task::Settle(customer) => customer.unbound_account(),
-            Task::Ingest(..) => None,
-        });
-        let changed = self.account_changes().map(|change| change.account.clone());
-        let accounts: BTreeSet<_> = changed.chain(unbound).collect();
-        accounts.into_iter().collect()
-    }
-
-    /// The customers that the commands name.
-    pub(super) fn customers(&self) -> Vec<CustomerId> {
-        let registered = self.tasks.iter().filter_map(|(task, _)| match task {
-            Task::Register(customer) | Task::Settle(customer) => Some(*customer),
-            Task::Ingest(..) => None,
-        });
-        let named = self
-            .account_changes()
-            .filter_map(|change| match &change.said {
-                Said::Customer(facts) => facts.queue_customer_id.as_ref(),
-                Said::Subscription(_) | Said::Invoice(_) => None,
-            });
-        let customers: BTreeSet<_> = registered.chain(named).collect();
-        customers.into_iter().cloned().collect()
+    /// What the commands touch.
+    pub(super) fn wanted(&self) -> Keys {
+        let mut keys = Keys::default();
+        for (task, _) in &self.tasks {
+            task.name_keys(&mut keys);
+        }
+        keys
     }
 
     pub(super) fn take_records(&mut self, loaded: Loaded) {
@@ -192,6 +157,9 @@ impl<'a> Books<'a> {
                 .insert(row.stripe_invoice_id.clone(), row.record.clone());
             book.invoices.insert(row.stripe_invoice_id.clone(), row);
         }
+        let claims = loaded.claims.into_iter();
+        self.claims
+            .extend(claims.map(|claim| (claim.queue_customer_id.clone(), claim)));
         let mirrors = loaded.mirrors.into_iter();
         self.mirrors
             .extend(mirrors.map(|row| (row.queue_customer_id.clone(), row)));
@@ -204,6 +172,10 @@ impl<'a> Books<'a> {
             Task::Ingest(event, change) => self.ingest(event, change, now),
             Task::Register(customer) => self.register(customer, now),
             Task::Settle(customer) => self.settle(customer, now),
+            Task::Refresh(changes) => self.refresh(&changes, now),
+            Task::Claim(claim) => self.claim(claim, now),
+            Task::Advance(customer, claim, step) => self.advance(customer, claim, step, now),
+            Task::Record(act) => self.write_down(act, now),
         };
         tasks.into_iter().map(take).collect()
     }
@@ -234,6 +206,19 @@ impl<'a> Books<'a> {
         };
         self.settle_owner(customer, cause);
         (self.changed_mirrors.len(), self.drafts.len()) != (rows_before, drafts_before)
+    }
+
+    /// Takes what Stripe's API showed, and says whether anything that is stored changed.
+    fn refresh(&mut self, changes: &[&AccountChange], now: Timestamp) -> Outcome {
+        let mut changed = false;
+        for change in changes {
+            changed |= self.apply(change, "refresh", now);
+        }
+        if changed {
+            Outcome::Applied
+        } else {
+            Outcome::Stale
+        }
     }
 
     fn ingest(&mut self, event: &Event, change: Change, now: Timestamp) -> Outcome {
@@ -272,7 +257,7 @@ impl<'a> Books<'a> {
             }
             Change::Nothing => (Outcome::Ignored, ProcessedOutcome::Ignored),
             Change::Account(change) => {
-                if self.apply(&change, now) {
+                if self.apply(&change, "stripe", now) {
                     (Outcome::Applied, ProcessedOutcome::Applied)
                 } else {
                     (Outcome::Stale, ProcessedOutcome::Stale)
@@ -387,6 +372,10 @@ impl<'a> Books<'a> {
         let mirrors = self.changed_mirrors.iter();
         writes.mirrors = mirrors
             .filter_map(|id| self.mirrors.get(id).cloned())
+            .collect();
+        let claims = self.changed_claims.iter();
+        writes.claims = claims
+            .filter_map(|id| self.claims.get(id).cloned())
             .collect();
         let dirty = self.dirty.iter();
         writes.dirty = dirty

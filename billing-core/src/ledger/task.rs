@@ -95,10 +95,8 @@ impl<S: Store, O: Observer> Task<S, O> {
         }
         let mut books = Books::new(&self.policy, work);
         let claimed = transaction.claim(&books.events()).await?;
-        books.take_claims(claimed);
-        let loaded = transaction
-            .load(&books.accounts(), &books.customers())
-            .await?;
+        books.take_claimed(claimed);
+        let loaded = transaction.load(&books.wanted()).await?;
         books.take_records(loaded);
         let outcomes = books.take_all();
         let (writes, notices) = books.close(transaction.head(), &self.audit_key);

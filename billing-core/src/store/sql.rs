@@ -6,21 +6,25 @@
 
 mod audit_log;
 mod outbox;
+mod records;
 mod statements;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Claimed, EventRow, Loaded, Store, StoreError, Transaction, WriteSet};
+use super::{
+    Claimed, CustomerRow, EventRow, Keys, Loaded, Store, StoreError, Transaction, WriteSet,
+};
 use crate::account::Account;
 use crate::audit;
 use crate::database::{Database, DatabaseTransaction};
 use crate::id::{CustomerId, EventId, StripeCustomerId};
 use crate::mirror::SqlMirror;
+pub use records::Records;
 use statements::Statements;
 
 /// Queue's tables in a database.
@@ -195,14 +199,14 @@ impl Transaction for SqlTransaction {
         Ok(rows.into_iter().map(claimed).collect())
     }
 
-    async fn load(
-        &mut self,
-        accounts: &[StripeCustomerId],
-        customers: &[CustomerId],
-    ) -> Result<Loaded, StoreError> {
+    async fn load(&mut self, keys: &Keys) -> Result<Loaded, StoreError> {
         let statements = self.statements;
+        let Keys {
+            accounts,
+            customers,
+            claims,
+        } = keys;
         let mut loaded = Loaded::default();
-        let mut owners: BTreeSet<CustomerId> = customers.iter().cloned().collect();
         if !accounts.is_empty() || !customers.is_empty() {
             loaded.customers = self
                 .rows(
@@ -212,26 +216,21 @@ impl Transaction for SqlTransaction {
                 .await?;
         }
         if !loaded.customers.is_empty() {
-            let ids: Vec<_> = loaded
-                .customers
-                .iter()
-                .map(|row| &row.stripe_customer_id)
-                .collect();
-            let ids = [json(&ids)?];
+            let ids = [json(&accounts_of(&loaded.customers))?];
             loaded.subscriptions = self.rows(&statements.load_subscriptions, &ids).await?;
             loaded.invoices = self.rows(&statements.load_invoices, &ids).await?;
         }
+        let mut owners = customers.clone();
         owners.extend(accounts.iter().map(CustomerId::unbound));
-        for row in &loaded.customers {
-            let account = Account {
-                customer: row.record.clone(),
-                ..Account::new(row.stripe_customer_id.clone())
-            };
-            owners.insert(account.owner());
-        }
+        owners.extend(loaded.customers.iter().map(owner_of));
         if !owners.is_empty() {
             loaded.mirrors = self
                 .rows(&statements.load_mirrors, &[json(&owners)?])
+                .await?;
+        }
+        if !claims.is_empty() {
+            loaded.claims = self
+                .rows(&statements.load_claims, &[json(claims)?])
                 .await?;
         }
         Ok(loaded)
@@ -262,6 +261,9 @@ impl Transaction for SqlTransaction {
             .insert(&statements.save_mirrors, &writes.mirrors)
             .await?;
         transaction
+            .insert(&statements.save_claims, &writes.claims)
+            .await?;
+        transaction
             .insert(&statements.mark_dirty, &writes.dirty)
             .await?;
         transaction
@@ -281,6 +283,21 @@ impl Transaction for SqlTransaction {
     async fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().await
     }
+}
+
+fn accounts_of(customers: &[CustomerRow]) -> Vec<&StripeCustomerId> {
+    customers
+        .iter()
+        .map(|row| &row.stripe_customer_id)
+        .collect()
+}
+
+fn owner_of(row: &CustomerRow) -> CustomerId {
+    let account = Account {
+        customer: row.record.clone(),
+        ..Account::new(row.stripe_customer_id.clone())
+    };
+    account.owner()
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {

@@ -124,6 +124,24 @@ pub(super) const MIRROR_ROW: Table = Table {
     ],
 };
 
+pub(super) const CLAIM: Table = Table {
+    name: "subscribe_claim",
+    key: &[("queue_customer_id", Text)],
+    columns: &[
+        ("claim_id", Text),
+        ("via", Text),
+        ("plan_tier", Text),
+        ("price_id", Text),
+        ("payment_method_id", Text),
+        ("success_url", Text),
+        ("cancel_url", Text),
+        ("stripe_customer_id", Text),
+        ("object_id", Text),
+        ("claimed_at", Instant),
+        ("ended_at", Instant),
+    ],
+};
+
 pub(super) const CHAIN: Table = Table {
     name: "billing_chain",
     key: &[("seq", Integer)],

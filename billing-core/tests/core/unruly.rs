@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use billing_core::audit::Head;
-use billing_core::id::{CustomerId, EventId, StripeCustomerId};
-use billing_core::store::{Claimed, Loaded, SqlStore, Store, StoreError, Transaction, WriteSet};
+use billing_core::id::EventId;
+use billing_core::store::{Claimed, Keys, Loaded, SqlStore, Store, StoreError, Transaction, WriteSet};
 use tokio::sync::Semaphore;
 
 /// What a store does wrong.
@@ -92,12 +92,8 @@ impl Transaction for UnrulyTransaction {
         self.transaction.claim(events).await
     }
 
-    async fn load(
-        &mut self,
-        accounts: &[StripeCustomerId],
-        customers: &[CustomerId],
-    ) -> Result<Loaded, StoreError> {
-        self.transaction.load(accounts, customers).await
+    async fn load(&mut self, keys: &Keys) -> Result<Loaded, StoreError> {
+        self.transaction.load(keys).await
     }
 
     async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {

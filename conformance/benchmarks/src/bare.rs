@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use billing_core::alert::Alerts;
 use billing_core::audit::{AuditKey, Head};
-use billing_core::id::{CustomerId, EventId, StripeCustomerId};
+use billing_core::id::EventId;
 use billing_core::ledger::{Capacity, Ledger};
 use billing_core::policy::Policy;
 use billing_core::signature::{Delivery, SigningKeys, sign, verify};
 use billing_core::store::{
-    Claimed, Loaded, SqlStore, SqlTransaction, Store, StoreError, Transaction, WriteSet,
+    Claimed, Keys, Loaded, SqlStore, SqlTransaction, Store, StoreError, Transaction, WriteSet,
 };
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -24,8 +24,7 @@ use crate::event::{Event, SECRET};
 #[derive(Debug, Default, Clone)]
 struct Recorded {
     events: Vec<EventId>,
-    accounts: Vec<StripeCustomerId>,
-    customers: Vec<CustomerId>,
+    keys: Keys,
     writes: WriteSet,
 }
 
@@ -65,14 +64,9 @@ impl Transaction for RecordedTransaction {
         self.transaction.claim(events).await
     }
 
-    async fn load(
-        &mut self,
-        accounts: &[StripeCustomerId],
-        customers: &[CustomerId],
-    ) -> Result<Loaded, StoreError> {
-        self.recorded.accounts = accounts.to_vec();
-        self.recorded.customers = customers.to_vec();
-        self.transaction.load(accounts, customers).await
+    async fn load(&mut self, keys: &Keys) -> Result<Loaded, StoreError> {
+        self.recorded.keys = keys.clone();
+        self.transaction.load(keys).await
     }
 
     async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
@@ -151,15 +145,14 @@ impl Statements {
         let mut times = Vec::new();
         for Recorded {
             events,
-            accounts,
-            customers,
+            keys,
             writes,
         } in self.waiting.by_ref().take(count)
         {
             let began = Instant::now();
             let mut transaction = self.store.begin().await?;
             transaction.claim(&events).await?;
-            transaction.load(&accounts, &customers).await?;
+            transaction.load(&keys).await?;
             transaction.save(&writes).await?;
             transaction.commit().await?;
             times.push(began.elapsed());

@@ -14,10 +14,15 @@ use crate::store::{CustomerRow, InvoiceRow, MirrorState, SubscriptionRow};
 
 impl Books<'_> {
     /// Applies a change, and says whether anything that is stored changed.
-    pub(super) fn apply(&mut self, change: &AccountChange, now: Timestamp) -> bool {
+    pub(super) fn apply(
+        &mut self,
+        change: &AccountChange,
+        actor: &'static str,
+        now: Timestamp,
+    ) -> bool {
         let drafts_before = self.drafts.len();
         let cause = Cause {
-            actor: "stripe",
+            actor,
             event: Some(&change.event_id),
             now,
         };

@@ -12,12 +12,14 @@ pub(super) struct Statements {
     pub(super) load_subscriptions: String,
     pub(super) load_invoices: String,
     pub(super) load_mirrors: String,
+    pub(super) load_claims: String,
     pub(super) save_customers: Insert,
     pub(super) save_subscriptions: Insert,
     pub(super) save_invoices: Insert,
     pub(super) save_events: Insert,
     pub(super) save_quarantine: Insert,
     pub(super) save_mirrors: Insert,
+    pub(super) save_claims: Insert,
     pub(super) release: String,
     pub(super) mark_dirty: Insert,
     pub(super) append: Insert,
@@ -62,12 +64,14 @@ impl Statements {
             load_invoices: tables::INVOICE.select(sql, &of_accounts),
             load_mirrors: tables::MIRROR_ROW
                 .select(sql, &sql.among("queue_customer_id", 1)),
+            load_claims: tables::CLAIM.select(sql, &sql.among("queue_customer_id", 1)),
             save_customers: tables::CUSTOMER.upsert(),
             save_subscriptions: tables::SUBSCRIPTION.upsert(),
             save_invoices: tables::INVOICE.upsert(),
             save_events: tables::EVENT.upsert(),
             save_quarantine: tables::QUARANTINE.upsert(),
             save_mirrors: tables::MIRROR_ROW.upsert(),
+            save_claims: tables::CLAIM.upsert(),
             // An event set aside for other facts than its first body's stays so: only its own
             // reason goes.
             release: format!(

@@ -1,0 +1,67 @@
+//! An object as Stripe's API showed it at a moment (O4): a pseudo-event that competes like any other.
+
+use sha2::{Digest, Sha256};
+
+use super::facts::Facts;
+use super::kind::{EventType, SubscriptionEventKind};
+use super::{DecodeError, json, shape, text};
+use crate::change::{AccountChange, Said};
+use crate::hexadecimal;
+use crate::id::EventId;
+use crate::time::StripeTime;
+
+static OBJECT: json::Shape = shape::OBJECT;
+
+/// A customer, a subscription or an invoice as Stripe's API showed it. It says nothing of what came before, and
+/// competes as an update of the second of which it is known to be true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    pub(crate) change: AccountChange,
+}
+
+impl Snapshot {
+    /// Reads an answer of Stripe's API. `true_at`: a second in which the object certainly was like this, or
+    /// later: the answer's `Date`, less the time that the call took, less one second.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is no such object, or can't be read.
+    pub fn decode(answer: &[u8], true_at: StripeTime) -> Result<Self, DecodeError> {
+        let object = json::pick(answer, &OBJECT)?;
+        let event_type = match text(&object, "object") {
+            Some("customer") => EventType::Customer("customer.updated".to_owned()),
+            Some("subscription") => EventType::Subscription(SubscriptionEventKind::Updated),
+            Some("invoice") => EventType::Invoice("invoice.updated".to_owned()),
+            _ => return Err(DecodeError::NotAnEvent),
+        };
+        let facts = Facts::of_snapshot(&event_type, &object).ok_or(DecodeError::NotAnEvent)?;
+        let event_id = event_id(&facts, true_at).ok_or(DecodeError::NotAnEvent)?;
+        let (account, said) = match facts {
+            Facts::Customer(facts) => (facts.id.clone(), Said::Customer(facts)),
+            Facts::Subscription(facts) => (facts.customer.clone(), Said::Subscription(facts)),
+            Facts::Invoice(facts) => (facts.customer.clone(), Said::Invoice(facts)),
+            Facts::Checkout | Facts::Nothing | Facts::Unreadable { .. } => {
+                return Err(DecodeError::NotAnEvent);
+            }
+        };
+        Ok(Self {
+            change: AccountChange {
+                account,
+                event_id,
+                created: true_at,
+                said,
+            },
+        })
+    }
+}
+
+/// The same of the same, whoever asked: two calls that saw the same are one pseudo-event.
+fn event_id(facts: &Facts, true_at: StripeTime) -> Option<EventId> {
+    let facts = serde_json::to_vec(facts).ok()?;
+    let digest = hexadecimal::encode(Sha256::digest(facts));
+    EventId::parse(format!(
+        "evt_snapshot_{}_{}",
+        true_at.seconds(),
+        digest.get(..16)?
+    ))
+    .ok()
+}

@@ -1,0 +1,88 @@
+//! A command, interpreted, and what it touches.
+
+use jiff::Timestamp;
+
+use crate::change::{AccountChange, Change, Said};
+use crate::claim::{Claim, ClaimStep};
+use crate::event::Event;
+use crate::id::{ClaimId, CustomerId, EventId};
+use crate::ledger::{Act, Command};
+use crate::policy::Policy;
+use crate::store::Keys;
+
+pub(super) enum Task<'a> {
+    Ingest(&'a Event, Change),
+    Register(&'a CustomerId),
+    Settle(&'a CustomerId),
+    Refresh(Vec<&'a AccountChange>),
+    Claim(&'a Claim),
+    Advance(&'a CustomerId, &'a ClaimId, &'a ClaimStep),
+    Record(&'a Act),
+}
+
+impl<'a> Task<'a> {
+    pub(super) fn of(command: &'a Command, policy: &Policy, now: Timestamp) -> Self {
+        match command {
+            Command::Ingest(event) => Self::Ingest(event, Change::from_event(event, policy, now)),
+            Command::RegisterCustomer(customer) => Self::Register(customer),
+            Command::Settle(customer) => Self::Settle(customer),
+            Command::Refresh(snapshots) => {
+                Self::Refresh(snapshots.iter().map(|snapshot| &snapshot.change).collect())
+            }
+            Command::Claim(claim) => Self::Claim(claim),
+            Command::Advance {
+                customer,
+                claim,
+                step,
+            } => Self::Advance(customer, claim, step),
+            Command::Record(act) => Self::Record(act),
+        }
+    }
+
+    /// The event whose id must be claimed.
+    pub(super) fn event(&self) -> Option<&EventId> {
+        match self {
+            Self::Ingest(event, _) => Some(&event.id),
+            _ => None,
+        }
+    }
+
+    /// Names what must be loaded for it.
+    pub(super) fn name_keys(&self, keys: &mut Keys) {
+        match self {
+            Self::Ingest(_, Change::Account(change)) => name_keys_of(change, keys),
+            Self::Ingest(_, Change::Nothing | Change::SetAside(_)) | Self::Record(_) => {}
+            Self::Register(customer) | Self::Settle(customer) => {
+                keys.accounts.extend(customer.unbound_account());
+                keys.customers.insert((*customer).clone());
+            }
+            Self::Refresh(changes) => {
+                for change in changes {
+                    name_keys_of(change, keys);
+                }
+            }
+            Self::Claim(claim) => {
+                keys.customers.insert(claim.queue_customer_id.clone());
+                keys.claims.insert(claim.queue_customer_id.clone());
+            }
+            Self::Advance(customer, _, step) => {
+                keys.customers.insert((*customer).clone());
+                keys.claims.insert((*customer).clone());
+                if let ClaimStep::CustomerMade(account) = step {
+                    keys.accounts.insert(account.clone());
+                }
+            }
+        }
+    }
+}
+
+fn name_keys_of(change: &AccountChange, keys: &mut Keys) {
+    keys.accounts.insert(change.account.clone());
+    match &change.said {
+        Said::Customer(facts) => keys.customers.extend(facts.queue_customer_id.clone()),
+        Said::Claimed(customer) => {
+            keys.customers.insert(customer.clone());
+        }
+        Said::Subscription(_) | Said::Invoice(_) => {}
+    }
+}

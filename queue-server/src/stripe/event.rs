@@ -1,0 +1,43 @@
+//! Events, as Stripe keeps them for thirty days.
+
+use billing_core::id::EventId;
+use serde::Deserialize;
+
+use super::call::Call;
+use super::{Answer, List, Stripe, StripeError};
+
+/// An event, as far as it is looked at here.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StripeEvent {
+    /// `id`.
+    pub id: EventId,
+    /// `type`.
+    pub r#type: String,
+    /// `created`, in seconds since 1970.
+    pub created: i64,
+}
+
+impl Stripe {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn event(&self, id: &EventId) -> Result<Answer<StripeEvent>, StripeError> {
+        self.send(Call::get("events.retrieve", &["events", id.as_str()]))
+            .await
+    }
+
+    /// A page of events, the newest first, that come after one.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn events(
+        &self,
+        after: Option<&EventId>,
+    ) -> Result<Answer<List<StripeEvent>>, StripeError> {
+        let call = Call::get("events.list", &["events"])
+            .with("limit", 100)
+            .with_some("starting_after", after);
+        self.send(call).await
+    }
+}
