@@ -5,9 +5,13 @@
 
 mod environment;
 mod mirror;
+mod plans;
+mod stripe;
 
 pub use environment::{BadValue, ConfigErrors, Environment};
 pub use mirror::{MirrorConfig, ReceiverConfig};
+pub use plans::{Plan, Plans};
+pub use stripe::MoneyConfig;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,7 +24,8 @@ use billing_core::id::PriceId;
 use billing_core::policy::{GracePolicy, Policy};
 use billing_core::signature::{DEFAULT_TOLERANCE_SECONDS, SigningKeys};
 
-use crate::http::InternalTokens;
+use crate::http::{CustomerTokens, InternalTokens};
+use crate::stripe::StripeConfig;
 
 const DEFAULT_DATABASE_URL: &str = "sqlite://queue.db";
 const DEFAULT_PORT: u16 = 8080;
@@ -47,8 +52,17 @@ pub struct ServeConfig {
     pub audit_key: AuditKey,
     /// The tokens of the seller's own services.
     pub internal_tokens: InternalTokens,
+    /// The keys of the tokens that customers' browsers carry; without any, only the seller's own services act for
+    /// customers.
+    pub customer_tokens: CustomerTokens,
     /// Prices, grace, which events are ours.
     pub policy: Policy,
+    /// What is sold.
+    pub plans: Plans,
+    /// How Stripe is called; unset: it is not, and whatever needs it says so.
+    pub stripe: Option<StripeConfig>,
+    /// What customers may do.
+    pub money: MoneyConfig,
     /// Whether billing is on (K1).
     pub billing_on: bool,
 }
@@ -132,7 +146,14 @@ impl ServeConfig {
             "set it to at least 16 characters without spaces (several with commas between)",
             InternalTokens::parse,
         );
+        let customer_tokens = env.optional(
+            "CUSTOMER_TOKEN_SECRET",
+            "set it to at least 32 characters: openssl rand -hex 32 (several with commas between)",
+            CustomerTokens::parse,
+        );
         let policy = take_policy(&mut env);
+        let stripe = stripe::take_stripe(&mut env);
+        let money = MoneyConfig::take(&mut env);
         let billing_on = env
             .raw("FLAG_QUEUE_BILLING")
             .is_some_and(|flag| flag == "true");
@@ -142,7 +163,7 @@ impl ServeConfig {
             Some(signing_keys),
             Some(audit_key),
             Some(internal_tokens),
-            Some(policy),
+            Some((policy, plans)),
         ) = (database, signing_keys, audit_key, internal_tokens, policy)
         else {
             return Err(ConfigErrors::default());
@@ -156,7 +177,11 @@ impl ServeConfig {
                 .with_tolerance_seconds(tolerance.unwrap_or(DEFAULT_TOLERANCE_SECONDS)),
             audit_key,
             internal_tokens,
+            customer_tokens: customer_tokens.unwrap_or_default(),
             policy,
+            plans,
+            stripe,
+            money,
             billing_on,
         })
     }
@@ -256,7 +281,7 @@ fn take_audit_key(env: &mut Environment) -> Option<AuditKey> {
     })
 }
 
-fn take_policy(env: &mut Environment) -> Option<Policy> {
+fn take_policy(env: &mut Environment) -> Option<(Policy, Plans)> {
     let remedy = "set it to the plan's price id, price_… and not the product's (several with commas between)";
     let plans = [
         ("STRIPE_PRICE_ID_PRO", "pro"),
@@ -284,19 +309,29 @@ fn take_policy(env: &mut Environment) -> Option<Policy> {
     );
     let mut catalogue = Catalogue::default();
     let complete = plans.iter().all(|(_, _, prices)| prices.is_some());
+    let mut sold = Plans {
+        free: Some(catalogue.tiers().lowest().clone()),
+        paid: Vec::new(),
+    };
     for (name, tier, prices) in plans {
-        for price in prices.into_iter().flatten() {
+        let prices = prices.unwrap_or_default();
+        let plan_tier = Tier::parse(tier).ok()?;
+        sold.paid.extend(prices.first().map(|price| Plan {
+            plan_tier: plan_tier.clone(),
+            price: price.clone(),
+        }));
+        for price in prices {
             if catalogue.tier_of(&price).is_some() {
                 env.refuse(name, "name each price id once: it buys one plan");
             }
-            catalogue = catalogue.with_price(price, Tier::parse(tier).ok()?).ok()?;
+            catalogue = catalogue.with_price(price, plan_tier.clone()).ok()?;
         }
     }
     if !complete {
         return None;
     }
     let default = GracePolicy::default();
-    Some(Policy {
+    let policy = Policy {
         grace: GracePolicy {
             period_days: days.unwrap_or(default.period_days),
             failed_attempts: attempts.unwrap_or(default.failed_attempts),
@@ -305,7 +340,8 @@ fn take_policy(env: &mut Environment) -> Option<Policy> {
         livemode,
         account,
         ..Policy::new(catalogue)
-    })
+    };
+    Some((policy, sold))
 }
 
 fn price_ids(text: &str) -> Option<Vec<PriceId>> {

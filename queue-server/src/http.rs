@@ -1,7 +1,12 @@
 //! The HTTP surface: a map of paths.
 
 mod auth;
+mod body;
+mod caller;
 mod customers;
+mod me;
+mod money;
+mod plans;
 mod probes;
 mod problem;
 mod switch;
@@ -17,9 +22,10 @@ use billing_core::signature::MAX_BODY_BYTES;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use auth::InternalTokens;
+pub use caller::CustomerTokens;
+pub(crate) use problem::Problem;
 
 use crate::app::App;
-use problem::Problem;
 
 /// All paths of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -29,9 +35,22 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             Arc::clone(&app),
             auth::require_internal,
         ));
+    let customer = Router::new()
+        .route("/api/v1/billing/me", get(me::read))
+        .route("/api/v1/billing/subscribe", post(money::subscribe))
+        .route("/api/v1/billing/checkout", post(money::checkout))
+        .route("/api/v1/billing/checkout/sync", post(money::sync_checkout))
+        .route("/api/v1/billing/portal", post(money::portal))
+        .route("/api/v1/billing/plan", post(money::change_plan))
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            caller::require_customer,
+        ));
     let billing = Router::new()
         .route("/api/v1/billing/webhook", post(webhook::receive))
+        .route("/api/v1/billing/plans", get(plans::read))
         .merge(internal)
+        .merge(customer)
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             switch::require_billing,

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod stripe;
 
 mod app;
 mod audit;
@@ -12,6 +13,8 @@ mod deadline;
 #[cfg(feature = "failpoints")]
 mod failpoint;
 mod mirror;
+mod money;
+mod origin;
 mod serve;
 mod telemetry;
 mod worker;

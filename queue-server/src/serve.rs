@@ -22,6 +22,8 @@ use crate::config::{ConnectionBounds, DatabaseConfig, MirrorConfig, ServeConfig}
 use crate::deadline::DeadlineWorker;
 use crate::http;
 use crate::mirror::Mirror;
+use crate::money::Money;
+use crate::stripe::Stripe;
 use crate::telemetry::{self, BatchMetrics};
 use crate::worker::MirrorWorker;
 
@@ -63,6 +65,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let ledger_store = crate::failpoint::Failing(store.clone());
     #[cfg(not(feature = "failpoints"))]
     let ledger_store = store.clone();
+    let policy = config.policy.clone();
     let (ledger, ledger_task) = Ledger::start(
         ledger_store,
         config.policy,
@@ -87,11 +90,23 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         alerts: alerts.clone(),
         billing_on: config.billing_on,
     };
+    let money = match config.stripe {
+        Some(stripe) => Some(Money::new(Stripe::new(stripe)?, config.money, config.plans)),
+        None => {
+            tracing::warn!(
+                "STRIPE_RESTRICTED_KEY is not set: nobody can subscribe through this server"
+            );
+            None
+        }
+    };
     let app = Arc::new(App {
         ledger,
         store: store.clone(),
         signing_keys: config.signing_keys,
         internal_tokens: config.internal_tokens,
+        customer_tokens: config.customer_tokens,
+        policy,
+        money,
         alerts: alerts.clone(),
         metrics,
         billing_on: config.billing_on,

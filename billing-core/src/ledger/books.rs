@@ -24,8 +24,8 @@ use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId
 use crate::mirror::MirrorTime;
 use crate::policy::Policy;
 use crate::store::{
-    Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Keys, Loaded, MirrorState, ProcessedOutcome,
-    QuarantineRow, SubscriptionRow, WriteSet,
+    Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Keys, Loaded, MirrorState,
+    ProcessedOutcome, QuarantineRow, SubscriptionRow, WriteSet,
 };
 use task::Task;
 

@@ -229,9 +229,7 @@ impl Transaction for SqlTransaction {
                 .await?;
         }
         if !claims.is_empty() {
-            loaded.claims = self
-                .rows(&statements.load_claims, &[json(claims)?])
-                .await?;
+            loaded.claims = self.rows(&statements.load_claims, &[json(claims)?]).await?;
         }
         Ok(loaded)
     }

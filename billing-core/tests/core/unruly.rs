@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use billing_core::audit::Head;
 use billing_core::id::EventId;
-use billing_core::store::{Claimed, Keys, Loaded, SqlStore, Store, StoreError, Transaction, WriteSet};
+use billing_core::store::{
+    Claimed, Keys, Loaded, SqlStore, Store, StoreError, Transaction, WriteSet,
+};
 use tokio::sync::Semaphore;
 
 /// What a store does wrong.

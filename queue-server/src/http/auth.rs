@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,7 @@ use super::problem::Problem;
 use crate::app::App;
 
 const MIN_TOKEN_LENGTH: usize = 16;
-const MAX_TOKEN_LENGTH: usize = 4096;
+pub(super) const MAX_TOKEN_LENGTH: usize = 4096;
 
 /// Tokens of internal callers, kept as digests: comparing those takes the same time whatever a
 /// caller sent, also whatever its length.
@@ -45,7 +46,7 @@ impl InternalTokens {
             .map(Self)
     }
 
-    fn accept(&self, token: &[u8]) -> bool {
+    pub(super) fn accept(&self, token: &[u8]) -> bool {
         if token.len() > MAX_TOKEN_LENGTH {
             return false;
         }
@@ -63,15 +64,20 @@ pub(crate) async fn require_internal(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut headers = request.headers().get_all(AUTHORIZATION).iter();
-    let token = match (headers.next(), headers.next()) {
-        (Some(header), None) => bearer(header.as_bytes()),
-        _ => None,
-    };
+    let token = bearer_of(request.headers());
     if token.is_some_and(|token| app.internal_tokens.accept(token)) {
         next.run(request).await
     } else {
         Problem::Unauthenticated.into_response()
+    }
+}
+
+/// The bearer token of a request that has exactly one.
+pub(super) fn bearer_of(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut headers = headers.get_all(AUTHORIZATION).iter();
+    match (headers.next(), headers.next()) {
+        (Some(header), None) => bearer(header.as_bytes()),
+        _ => None,
     }
 }
 

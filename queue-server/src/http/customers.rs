@@ -10,7 +10,6 @@ use billing_core::ledger::Command;
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::webhook::commit;
 use crate::app::App;
 use crate::clock;
 
@@ -29,7 +28,9 @@ pub(crate) async fn register(
 ) -> Result<Json<Registered>, Problem> {
     let Path(id) = id.map_err(|_| Problem::CustomerIdInvalid)?;
     let id = CustomerId::chosen(id).map_err(|_| Problem::CustomerIdInvalid)?;
-    let outcome = commit(&app, Command::RegisterCustomer(id.clone()), clock::now()).await?;
+    let outcome = app
+        .commit(Command::RegisterCustomer(id.clone()), clock::now())
+        .await?;
     tracing::info!(queue_customer_id = %id, outcome = outcome.as_str(), "customer registered");
     Ok(Json(Registered {
         queue_customer_id: id.to_string(),

@@ -10,6 +10,8 @@ use axum::response::IntoResponse;
 use billing_core::ledger::LedgerError;
 use serde_json::json;
 
+use crate::stripe::StripeError;
+
 /// Why a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -31,6 +33,36 @@ pub(crate) enum Problem {
     Unauthenticated,
     /// The customer's id can't be used.
     CustomerIdInvalid,
+    /// The path takes no query.
+    QueryUnexpected,
+    /// The body is not exactly what is documented.
+    BodyInvalid,
+    /// No such plan is sold.
+    PlanUnknown,
+    /// Customers are not sent back there (B2).
+    ReturnUrlRefused,
+    /// Stripe does not take this payment method for this customer.
+    PaymentMethodRefused,
+    /// The customer has a subscription (B1).
+    SubscriptionAlreadyActive,
+    /// The customer has no subscription.
+    SubscriptionMissing,
+    /// Stripe knows no such customer.
+    StripeCustomerMissing,
+    /// Another call for the customer is under way.
+    SubscribeInProgress,
+    /// What is due must be paid first.
+    PaymentDue,
+    /// A plan changes like this in the portal only.
+    PlanChangeInPortal,
+    /// No such checkout was opened for the customer.
+    CheckoutUnknown,
+    /// A call to Stripe failed.
+    Stripe(StripeError),
+    /// This server is not to call Stripe.
+    StripeNotConfigured,
+    /// As many calls to Stripe are under way as may be.
+    TooManyCalls,
     /// Billing is switched off (K1).
     BillingOff,
     /// As many deliveries are being read as may be.
@@ -49,74 +81,184 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 impl Problem {
     /// The stable code.
     pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::SignatureInvalid => "signature_invalid",
-            Self::EventMalformed => "event_malformed",
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyTimeout => "body_timeout",
-            Self::BodyBroken => "body_broken",
-            Self::Unauthenticated => "unauthenticated",
-            Self::CustomerIdInvalid => "customer_id_invalid",
-            Self::BillingOff => "billing_off",
-            Self::TooManyDeliveries => "too_many_deliveries",
-            Self::NotCommitted(error) => error.code(),
-            Self::CommitTimeout => "commit_timeout",
-            Self::Panicked => "server_panicked",
-        }
+        self.row().0
     }
 
-    fn status(self) -> StatusCode {
+    /// Code, status, and what a person is told.
+    fn row(self) -> (&'static str, StatusCode, &'static str) {
+        const AGAIN: &str = "It could not be made durable now. Send it again.";
+        const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::SignatureInvalid | Self::EventMalformed | Self::BodyBroken => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::CustomerIdInvalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotFound => (
+                "not_found",
+                StatusCode::NOT_FOUND,
+                "There is nothing at this path.",
+            ),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This path does not take this method.",
+            ),
+            Self::SignatureInvalid => (
+                "signature_invalid",
+                StatusCode::BAD_REQUEST,
+                "The signature did not verify.",
+            ),
+            Self::EventMalformed => (
+                "event_malformed",
+                StatusCode::BAD_REQUEST,
+                "The body is not a Stripe event.",
+            ),
+            Self::BodyTooLarge => (
+                "body_too_large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than this path takes.",
+            ),
+            Self::BodyTimeout => (
+                "body_timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not arrive in time.",
+            ),
+            Self::BodyBroken => (
+                "body_broken",
+                StatusCode::BAD_REQUEST,
+                "The body broke off.",
+            ),
+            Self::Unauthenticated => (
+                "unauthenticated",
+                StatusCode::UNAUTHORIZED,
+                "A valid bearer token is needed.",
+            ),
+            Self::CustomerIdInvalid => (
+                "customer_id_invalid",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "A customer id is 1 to 248 printable ASCII characters without spaces, and does not begin with \"stripe:\".",
+            ),
+            Self::BillingOff => ("billing_off", UNAVAILABLE, "Billing is switched off."),
+            Self::TooManyDeliveries => (
+                "too_many_deliveries",
+                UNAVAILABLE,
+                "Too many deliveries come at once. Send it again.",
+            ),
             // Whatever went wrong in here, nothing was promised, and the same again is safe.
-            Self::BillingOff
-            | Self::TooManyDeliveries
-            | Self::NotCommitted(_)
-            | Self::CommitTimeout
-            | Self::Panicked => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotCommitted(error) => (error.code(), UNAVAILABLE, AGAIN),
+            Self::CommitTimeout => ("commit_timeout", UNAVAILABLE, AGAIN),
+            Self::Panicked => ("server_panicked", UNAVAILABLE, AGAIN),
+            _ => self.money_row(),
         }
     }
 
-    fn detail(self) -> &'static str {
+    /// The same of what only the money path answers.
+    fn money_row(self) -> (&'static str, StatusCode, &'static str) {
+        const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
         match self {
-            Self::NotFound => "There is nothing at this path.",
-            Self::MethodNotAllowed => "This path does not take this method.",
-            Self::SignatureInvalid => "The signature did not verify.",
-            Self::EventMalformed => "The body is not a Stripe event.",
-            Self::BodyTooLarge => "The body is larger than 1 MiB.",
-            Self::BodyTimeout => "The body did not arrive in time.",
-            Self::BodyBroken => "The body broke off.",
-            Self::Unauthenticated => "A valid internal bearer token is needed.",
-            Self::CustomerIdInvalid => {
-                "A customer id is 1 to 248 printable ASCII characters without spaces, and does not begin with \"stripe:\"."
-            }
-            Self::BillingOff => "Billing is switched off.",
-            Self::TooManyDeliveries => "Too many deliveries come at once. Send it again.",
-            Self::NotCommitted(_) | Self::CommitTimeout | Self::Panicked => {
-                "It could not be made durable now. Send it again."
-            }
+            Self::QueryUnexpected => (
+                "query_unexpected",
+                StatusCode::BAD_REQUEST,
+                "This path takes no query.",
+            ),
+            Self::BodyInvalid => (
+                "body_invalid",
+                UNPROCESSABLE,
+                "The body is not a JSON object with the documented fields and no others.",
+            ),
+            Self::PlanUnknown => ("plan_unknown", UNPROCESSABLE, "No such plan is sold."),
+            Self::ReturnUrlRefused => (
+                "return_url_refused",
+                UNPROCESSABLE,
+                "The URL's origin is none that customers are sent back to.",
+            ),
+            Self::PaymentMethodRefused => (
+                "payment_method_refused",
+                UNPROCESSABLE,
+                "The payment method can't be used for this customer.",
+            ),
+            // Upper-case as the pages that were there before know it.
+            Self::SubscriptionAlreadyActive => (
+                "SUBSCRIPTION_ALREADY_ACTIVE",
+                StatusCode::CONFLICT,
+                "The customer has a subscription already.",
+            ),
+            Self::SubscriptionMissing => (
+                "subscription_missing",
+                StatusCode::CONFLICT,
+                "The customer has no subscription.",
+            ),
+            Self::StripeCustomerMissing => (
+                "stripe_customer_missing",
+                StatusCode::CONFLICT,
+                "The customer never began to subscribe.",
+            ),
+            Self::SubscribeInProgress => (
+                "subscribe_in_progress",
+                StatusCode::CONFLICT,
+                "Another call for this customer is under way. Send it again.",
+            ),
+            Self::PaymentDue => (
+                "payment_due",
+                StatusCode::CONFLICT,
+                "What is due must be paid before the plan changes.",
+            ),
+            Self::PlanChangeInPortal => (
+                "plan_change_in_portal",
+                StatusCode::CONFLICT,
+                "The plan changes like this in the customer portal.",
+            ),
+            Self::CheckoutUnknown => (
+                "checkout_unknown",
+                StatusCode::NOT_FOUND,
+                "No such checkout was opened for this customer.",
+            ),
+            Self::Stripe(error) => stripe_row(error),
+            Self::StripeNotConfigured => (
+                "stripe_not_configured",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This server is not set up to call Stripe.",
+            ),
+            Self::TooManyCalls => (
+                "too_many_calls",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many calls to Stripe are under way. Send it again.",
+            ),
+            _ => Self::Panicked.row(),
         }
+    }
+}
+
+impl From<StripeError> for Problem {
+    fn from(error: StripeError) -> Self {
+        Self::Stripe(error)
+    }
+}
+
+fn stripe_row(error: StripeError) -> (&'static str, StatusCode, &'static str) {
+    match error {
+        StripeError::Declined(_) => (
+            error.code(),
+            StatusCode::PAYMENT_REQUIRED,
+            "The payment method was declined.",
+        ),
+        error if error.is_transient() => (
+            error.code(),
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Stripe can't be asked now. Send it again.",
+        ),
+        error => (
+            error.code(),
+            StatusCode::BAD_GATEWAY,
+            "Stripe refuses what this server asks.",
+        ),
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let status = self.status();
+        let (code, status, detail) = self.row();
         let body = json!({
             "title": status.canonical_reason(),
             "status": status.as_u16(),
-            "code": self.code(),
-            "detail": self.detail(),
+            "code": code,
+            "detail": detail,
         });
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = status;

@@ -11,10 +11,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use billing_core::alert::Alert;
 use billing_core::event::Event;
-use billing_core::ledger::{Command, Outcome};
+use billing_core::ledger::Command;
 use billing_core::signature::{self, Delivery, MAX_BODY_BYTES};
 use http_body_util::BodyExt;
-use jiff::Timestamp;
 use metrics::counter;
 use serde::Serialize;
 
@@ -24,8 +23,6 @@ use crate::clock;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a caller waits for its commit. What is committed later is a duplicate when sent again.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The answer to a delivery.
 #[derive(Serialize)]
@@ -57,7 +54,7 @@ pub(crate) async fn receive(
     })?;
     drop(permit);
     let (id, event_type) = (event.id.clone(), event.event_type.clone());
-    let outcome = commit(&app, Command::Ingest(Box::new(event)), now).await?;
+    let outcome = app.commit(Command::Ingest(Box::new(event)), now).await?;
     #[cfg(feature = "failpoints")]
     crate::failpoint::reach("before_answer");
     let labels = [
@@ -75,22 +72,6 @@ pub(crate) async fn receive(
     Ok(Json(Receipt {
         outcome: outcome.as_str(),
     }))
-}
-
-/// Commits, and waits for it as long as a caller should.
-pub(crate) async fn commit(
-    app: &App,
-    command: Command,
-    now: Timestamp,
-) -> Result<Outcome, Problem> {
-    let result = match tokio::time::timeout(COMMIT_TIMEOUT, app.ledger.commit(command, now)).await {
-        Ok(result) => result.map_err(Problem::NotCommitted),
-        Err(_) => Err(Problem::CommitTimeout),
-    };
-    result.inspect_err(|problem| {
-        counter!("billing_ledger_failures_total", "code" => problem.code()).increment(1);
-        tracing::warn!(code = problem.code(), "a command was not committed");
-    })
 }
 
 /// Reads the request as it came: the body is not decompressed or decoded, whatever it claims.

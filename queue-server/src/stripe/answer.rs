@@ -15,17 +15,29 @@ pub struct Answer<T> {
     /// The object.
     pub object: T,
     body: Vec<u8>,
-    /// A second, by Stripe's clock, in which the object was like this, or later. `None`: the answer has no date.
+    /// A second, by Stripe's clock, in which the object was like this, or later. `None`: the answer has no date, or
+    /// is an older one, told again.
     true_at: Option<StripeTime>,
+    replayed: bool,
 }
 
 impl<T> Answer<T> {
     pub(super) fn new(object: T, body: Vec<u8>, headers: &HeaderMap, took: Duration) -> Self {
+        let replayed = headers
+            .get("Idempotent-Replayed")
+            .is_some_and(|value| value == "true");
         Self {
             object,
             body,
-            true_at: true_at(headers, took),
+            true_at: true_at(headers, took).filter(|_| !replayed),
+            replayed,
         }
+    }
+
+    /// Whether this was answered before, under the same key: then it tells what was then.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        self.replayed
     }
 
     /// A second, by Stripe's clock, in which the object was like this, or later.

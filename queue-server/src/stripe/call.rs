@@ -131,7 +131,11 @@ impl Stripe {
         counter!("billing_stripe_calls_total", "call" => call.name, "result" => code).increment(1);
         histogram!("billing_stripe_seconds", "call" => call.name).record(began.elapsed());
         if let Err(error) = &result {
-            tracing::warn!(call = call.name, code = error.code(), "a call to Stripe failed");
+            tracing::warn!(
+                call = call.name,
+                code = error.code(),
+                "a call to Stripe failed"
+            );
         }
         result
     }

@@ -186,7 +186,10 @@ mod tests {
     use super::*;
 
     fn of(status: u16, body: &str) -> StripeError {
-        StripeError::of_answer(StatusCode::from_u16(status).unwrap_or_default(), body.as_bytes())
+        StripeError::of_answer(
+            StatusCode::from_u16(status).unwrap_or_default(),
+            body.as_bytes(),
+        )
     }
 
     #[test]
@@ -197,12 +200,25 @@ mod tests {
             )
         };
         let cases = [
-            (402, declined("card_declined", "generic_decline"), "payment_declined"),
-            (402, declined("card_declined", "insufficient_funds"), "insufficient_funds"),
-            (402, declined("expired_card", "expired_card"), "payment_method_expired"),
+            (
+                402,
+                declined("card_declined", "generic_decline"),
+                "payment_declined",
+            ),
+            (
+                402,
+                declined("card_declined", "insufficient_funds"),
+                "insufficient_funds",
+            ),
+            (
+                402,
+                declined("expired_card", "expired_card"),
+                "payment_method_expired",
+            ),
             (
                 400,
-                r#"{"error": {"type": "invalid_request_error", "code": "resource_missing"}}"#.to_owned(),
+                r#"{"error": {"type": "invalid_request_error", "code": "resource_missing"}}"#
+                    .to_owned(),
                 "stripe_object_missing",
             ),
             (
@@ -210,9 +226,17 @@ mod tests {
                 r#"{"error": {"type": "idempotency_error"}}"#.to_owned(),
                 "stripe_key_reused",
             ),
-            (400, r#"{"error": {"type": "invalid_request_error"}}"#.to_owned(), "stripe_refused"),
+            (
+                400,
+                r#"{"error": {"type": "invalid_request_error"}}"#.to_owned(),
+                "stripe_refused",
+            ),
             (400, "<html>".to_owned(), "stripe_refused"),
-            (400, r#"{"error": {"type": 7}}"#.to_owned(), "stripe_refused"),
+            (
+                400,
+                r#"{"error": {"type": 7}}"#.to_owned(),
+                "stripe_refused",
+            ),
             (401, "{}".to_owned(), "stripe_unauthenticated"),
             (404, "{}".to_owned(), "stripe_object_missing"),
             (409, "{}".to_owned(), "stripe_conflict"),

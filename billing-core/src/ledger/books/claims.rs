@@ -85,18 +85,12 @@ impl Books<'_> {
     }
 
     /// The customer that Stripe has for a claim is bound to whom it was made for, before any event says so.
-    fn note_account(
-        &mut self,
-        held: Claim,
-        account: &StripeCustomerId,
-        now: Timestamp,
-    ) -> Outcome {
+    fn note_account(&mut self, held: Claim, account: &StripeCustomerId, now: Timestamp) -> Outcome {
         if held.stripe_customer_id.is_some() {
             return Outcome::Duplicate;
         }
         let customer = held.queue_customer_id.clone();
-        let Ok(change) =
-            AccountChange::claimed(account.clone(), customer.clone(), &held.claim_id)
+        let Ok(change) = AccountChange::claimed(account.clone(), customer.clone(), &held.claim_id)
         else {
             return Outcome::Refused;
         };
@@ -119,7 +113,12 @@ impl Books<'_> {
     pub(super) fn write_down(&mut self, act: &Act, now: Timestamp) -> Outcome {
         match act {
             Act::PortalOpened { customer, account } => {
-                self.act("portal.opened", customer, json!({ "account": account }), now);
+                self.act(
+                    "portal.opened",
+                    customer,
+                    json!({ "account": account }),
+                    now,
+                );
             }
             Act::PlanChanged {
                 customer,

@@ -37,9 +37,9 @@ impl Records {
     #[must_use]
     pub fn account(&self, policy: &Policy) -> Option<&StripeCustomerId> {
         let exists = |account: &&StripeCustomerId| {
-            self.customers.iter().any(|row| {
-                row.stripe_customer_id == **account && row.record.deleted_at.is_none()
-            })
+            self.customers
+                .iter()
+                .any(|row| row.stripe_customer_id == **account && row.record.deleted_at.is_none())
         };
         let best = self.best(policy).map(|row| &row.stripe_customer_id);
         let first = self.customers.iter().map(|row| &row.stripe_customer_id);

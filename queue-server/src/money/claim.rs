@@ -1,0 +1,245 @@
+//! Claims: what makes a subscription one, however often and from wherever it is asked for (B1).
+
+use billing_core::claim::{Claim, ClaimStep, Via, Wanted};
+use billing_core::id::{ClaimId, StripeCustomerId, SubscriptionId};
+use billing_core::ledger::{Command, Outcome};
+use billing_core::mirror::MirrorTime;
+use jiff::SignedDuration;
+
+use super::{CheckoutOpened, Desk, Subscribed};
+use crate::clock;
+use crate::http::Problem;
+use crate::stripe::{Key, StripeError, StripeSubscription};
+
+/// How long Stripe certainly remembers an idempotency key: it does for a day.
+const KEYS_LAST: SignedDuration = SignedDuration::from_hours(23);
+/// How often a customer's claim may turn out to be over, or to be for something else, within one request.
+const ROUNDS: usize = 4;
+
+/// What became of a claim at Stripe.
+pub(super) enum Pursued<T> {
+    /// The customer has something to pay.
+    Pending(T),
+    /// They have paid: the subscription runs.
+    Paid,
+    /// Nothing more comes of it.
+    Over,
+}
+
+/// Where the customer pays.
+pub(super) enum ToPay {
+    /// On the seller's own page.
+    OnPage(Subscribed),
+    /// On Stripe's.
+    AtStripe(CheckoutOpened),
+}
+
+impl Desk {
+    /// Claims what the customer wants, and pursues it to where they can pay.
+    pub(super) async fn claim(&self, wanted: &Wanted) -> Result<ToPay, Problem> {
+        for _ in 0..ROUNDS {
+            let Some(claim) = self.hold(wanted).await? else {
+                continue;
+            };
+            let pursued = if claim.object_id.is_none() && self.is_forgotten(&claim) {
+                // Stripe may not know the key any more, and would do it again.
+                self.retire_forgotten(&claim).await?
+            } else if suits(&claim.wanted, wanted) {
+                match self.pursue(&claim).await? {
+                    Pursued::Pending(to_pay) => return Ok(to_pay),
+                    Pursued::Paid => Pursued::Paid,
+                    Pursued::Over => Pursued::Over,
+                }
+            } else {
+                self.retire(&claim).await?
+            };
+            match pursued {
+                Pursued::Paid => return Err(Problem::SubscriptionAlreadyActive),
+                Pursued::Over => self.advance(&claim, ClaimStep::Ended).await?,
+                Pursued::Pending(()) => {}
+            }
+        }
+        Err(Problem::SubscribeInProgress)
+    }
+
+    async fn pursue(&self, claim: &Claim) -> Result<Pursued<ToPay>, Problem> {
+        match claim.wanted.via {
+            Via::Subscribe => self.pursue_subscription(claim).await,
+            Via::Checkout => self.pursue_checkout(claim).await,
+        }
+    }
+
+    /// Sees to it that nothing more comes of a claim, unless it is paid.
+    async fn retire(&self, claim: &Claim) -> Result<Pursued<()>, Problem> {
+        match claim.wanted.via {
+            Via::Subscribe => self.retire_claimed_subscription(claim).await,
+            Via::Checkout => self.retire_checkout(claim).await,
+        }
+    }
+
+    /// The customer's claim: a new one, or the one that they hold.
+    async fn hold(&self, wanted: &Wanted) -> Result<Option<Claim>, Problem> {
+        let now = clock::now();
+        let drawn = ClaimId::parse(format!("{:032x}", rand::random::<u128>()))
+            .map_err(|_| Problem::Panicked)?;
+        let claim = Claim::new(
+            self.customer.clone(),
+            drawn,
+            wanted.clone(),
+            MirrorTime::from_timestamp(now),
+        );
+        let command = Command::Claim(Box::new(claim));
+        let mut outcome = self.app.commit(command.clone(), now).await?;
+        if outcome == Outcome::Refused && self.recheck().await? {
+            outcome = self.app.commit(command, now).await?;
+        }
+        reach("claimed");
+        if outcome == Outcome::Refused {
+            return Err(Problem::SubscriptionAlreadyActive);
+        }
+        let held = self.app.claim_of(&self.customer).await?;
+        Ok(held.filter(Claim::is_open))
+    }
+
+    /// Asks Stripe whether what our records call running still runs. Whoever lost an event must not be kept from
+    /// subscribing again.
+    async fn recheck(&self) -> Result<bool, Problem> {
+        let records = self.records().await?;
+        let mut over = false;
+        for row in records.subscriptions.iter().filter(|row| row.runs()) {
+            let answer = self.refresh(&row.stripe_subscription_id).await?;
+            over |= answer.object.status.is_terminal();
+        }
+        Ok(over)
+    }
+
+    fn is_forgotten(&self, claim: &Claim) -> bool {
+        clock::now().duration_since(claim.claimed_at.timestamp()) > KEYS_LAST
+    }
+
+    /// Looks whether anything came of a claim whose key Stripe may have forgotten.
+    async fn retire_forgotten(&self, claim: &Claim) -> Result<Pursued<()>, Problem> {
+        let Some(account) = &claim.stripe_customer_id else {
+            return Ok(Pursued::Over);
+        };
+        match self.runs_at_stripe(account, None).await? {
+            true => Ok(Pursued::Paid),
+            false => Ok(Pursued::Over),
+        }
+    }
+
+    pub(super) async fn advance(&self, claim: &Claim, step: ClaimStep) -> Result<(), Problem> {
+        let command = Command::Advance {
+            customer: self.customer.clone(),
+            claim: claim.claim_id.clone(),
+            step,
+        };
+        self.app.commit(command, clock::now()).await.map(drop)
+    }
+
+    /// The customer at Stripe that a claim is for: one that is bound to them, or a new one.
+    pub(super) async fn account_for(&self, claim: &Claim) -> Result<StripeCustomerId, Problem> {
+        if let Some(account) = &claim.stripe_customer_id {
+            return Ok(account.clone());
+        }
+        let records = self.records().await?;
+        let account = match records.account(self.policy()) {
+            Some(account) => account.clone(),
+            None => {
+                let key = Key::of_claim(&claim.claim_id, "customer");
+                let made = self.stripe()?.create_customer(&self.customer, key).await?;
+                made.object.id
+            }
+        };
+        reach("customer_made");
+        self.advance(claim, ClaimStep::CustomerMade(account))
+            .await?;
+        reach("customer_noted");
+        // Another call may have been there first, with another account: then it is that one.
+        let noted = self.app.claim_of(&self.customer).await?;
+        noted
+            .filter(|noted| noted.claim_id == claim.claim_id)
+            .and_then(|noted| noted.stripe_customer_id)
+            .ok_or(Problem::SubscribeInProgress)
+    }
+
+    /// Whether any subscription of an account runs at Stripe; our records lack it then, and are brought up to date.
+    /// Unpaid ones of ours are ended, but for the one of this claim: they could still be paid beside it.
+    pub(super) async fn runs_at_stripe(
+        &self,
+        account: &StripeCustomerId,
+        claim: Option<&ClaimId>,
+    ) -> Result<bool, Problem> {
+        let mut runs = false;
+        for subscription in self.stripe()?.subscriptions_of(account).await? {
+            match standing(&subscription) {
+                Pursued::Over => {}
+                Pursued::Paid => {
+                    self.refresh(&subscription.id).await?;
+                    runs = true;
+                }
+                Pursued::Pending(()) => {
+                    let of_another = |of: &str| Some(of) != claim.map(ClaimId::as_str);
+                    if subscription.claim().is_some_and(of_another) {
+                        let retired = self.retire_subscription(&subscription.id).await?;
+                        runs |= matches!(retired, Pursued::Paid);
+                    }
+                }
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Voids the first invoice of a subscription that was not paid, which ends it. Never cancels: whoever pays at
+    /// this very moment keeps what they paid for.
+    pub(super) async fn retire_subscription(
+        &self,
+        id: &SubscriptionId,
+    ) -> Result<Pursued<()>, Problem> {
+        let stripe = self.stripe()?;
+        let subscription = stripe.subscription(id).await?.object;
+        if subscription.is_pending()
+            && let Some(invoice) = subscription.latest_invoice_id()
+        {
+            match stripe.void_invoice(invoice, Key::drawn()).await {
+                // It was paid, or another call voided it: what the subscription says then counts.
+                Ok(_) | Err(StripeError::Refused) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let subscription = self.refresh(id).await?.object;
+        Ok(standing(&subscription))
+    }
+}
+
+/// Where a subscription stands, for whom it is to be paid.
+pub(super) fn standing(subscription: &StripeSubscription) -> Pursued<()> {
+    if subscription.is_pending() {
+        Pursued::Pending(())
+    } else if subscription.status.is_terminal() {
+        Pursued::Over
+    } else {
+        Pursued::Paid
+    }
+}
+
+/// Whether a claim is for what is wanted now. A payment method may be left to the page.
+fn suits(claimed: &Wanted, wanted: &Wanted) -> bool {
+    let payment_method_id = match &wanted.payment_method_id {
+        Some(id) => Some(id.clone()),
+        None => claimed.payment_method_id.clone(),
+    };
+    *claimed
+        == Wanted {
+            payment_method_id,
+            ..wanted.clone()
+        }
+}
+
+/// A point at which the tests kill the process.
+pub(super) fn reach(point: &str) {
+    #[cfg(feature = "failpoints")]
+    crate::failpoint::reach(point);
+    #[cfg(not(feature = "failpoints"))]
+    let _ = point;
+}

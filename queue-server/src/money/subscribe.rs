@@ -1,0 +1,149 @@
+//! `subscribe`: on the seller's own page, with Stripe's Payment Element (B1).
+
+use billing_core::claim::{Claim, ClaimStep, Via, Wanted};
+use billing_core::id::{ObjectId, PaymentMethodId, StripeCustomerId, SubscriptionId};
+use serde::Serialize;
+
+use super::Desk;
+use super::claim::{Pursued, ToPay, reach, standing};
+use crate::http::Problem;
+use crate::stripe::{Answer, Key, NewSubscription, StripeError, StripeSubscription};
+
+/// What the page needs to take the payment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Subscribed {
+    client_secret: String,
+    subscription_id: SubscriptionId,
+}
+
+impl Desk {
+    /// Makes a subscription whose first payment is due, or finds the one that waits for it.
+    pub(crate) async fn subscribe(
+        self,
+        tier: String,
+        payment_method: Option<PaymentMethodId>,
+    ) -> Result<Subscribed, Problem> {
+        let plan = self.money()?.plans.of(&tier).ok_or(Problem::PlanUnknown)?;
+        let wanted = Wanted {
+            via: Via::Subscribe,
+            plan_tier: plan.plan_tier.clone(),
+            price_id: plan.price.clone(),
+            payment_method_id: payment_method,
+            success_url: None,
+            cancel_url: None,
+        };
+        match self.claim(&wanted).await? {
+            ToPay::OnPage(subscribed) => Ok(subscribed),
+            ToPay::AtStripe(_) => Err(Problem::SubscribeInProgress),
+        }
+    }
+
+    pub(super) async fn pursue_subscription(
+        &self,
+        claim: &Claim,
+    ) -> Result<Pursued<ToPay>, Problem> {
+        let answer = match claim.object_id.as_ref().and_then(subscription_id) {
+            Some(id) => self.stripe()?.subscription(&id).await?,
+            None => match self.make_subscription(claim).await? {
+                Some(answer) => answer,
+                None => return Ok(Pursued::Paid),
+            },
+        };
+        self.take(&answer).await?;
+        reach("synced");
+        match standing(&answer.object) {
+            Pursued::Paid => Ok(Pursued::Paid),
+            Pursued::Over => Ok(Pursued::Over),
+            Pursued::Pending(()) => {
+                let client_secret = answer
+                    .object
+                    .client_secret()
+                    .ok_or(StripeError::Unreadable)?;
+                Ok(Pursued::Pending(ToPay::OnPage(Subscribed {
+                    client_secret: client_secret.to_owned(),
+                    subscription_id: answer.object.id.clone(),
+                })))
+            }
+        }
+    }
+
+    /// Makes the claim's subscription, if it is not made yet; `None`: another one runs already.
+    async fn make_subscription(
+        &self,
+        claim: &Claim,
+    ) -> Result<Option<Answer<StripeSubscription>>, Problem> {
+        let account = self.account_for(claim).await?;
+        if self.runs_at_stripe(&account, Some(&claim.claim_id)).await? {
+            return Ok(None);
+        }
+        let made = self.ask_for_subscription(claim, &account).await;
+        let answer = match made {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Stripe says that it will never do this: the customer may try with something else.
+                if error.is_final() {
+                    self.advance(claim, ClaimStep::Ended).await?;
+                }
+                return Err(match error {
+                    StripeError::Missing | StripeError::Refused
+                        if claim.wanted.payment_method_id.is_some() =>
+                    {
+                        Problem::PaymentMethodRefused
+                    }
+                    error => error.into(),
+                });
+            }
+        };
+        reach("subscription_made");
+        let object =
+            ObjectId::parse(answer.object.id.as_str()).map_err(|_| StripeError::Unreadable)?;
+        self.advance(claim, ClaimStep::ObjectMade(object)).await?;
+        reach("subscription_noted");
+        Ok(Some(self.fresh(answer).await?))
+    }
+
+    async fn ask_for_subscription(
+        &self,
+        claim: &Claim,
+        account: &StripeCustomerId,
+    ) -> Result<Answer<StripeSubscription>, StripeError> {
+        let Some(money) = &self.app.money else {
+            return Err(StripeError::NotReached);
+        };
+        if let Some(payment_method) = &claim.wanted.payment_method_id {
+            let key = Key::of_claim(&claim.claim_id, "payment-method");
+            money
+                .stripe
+                .attach_payment_method(payment_method, account, key)
+                .await?;
+        }
+        let new = NewSubscription {
+            account,
+            customer: &self.customer,
+            claim: &claim.claim_id,
+            price: &claim.wanted.price_id,
+            payment_method: claim.wanted.payment_method_id.as_ref(),
+        };
+        let key = Key::of_claim(&claim.claim_id, "subscription");
+        money.stripe.create_subscription(&new, key).await
+    }
+
+    /// Ends a claim's subscription, unless it is paid. Whether it was made is known only by asking for it once more,
+    /// under the same key.
+    pub(super) async fn retire_claimed_subscription(
+        &self,
+        claim: &Claim,
+    ) -> Result<Pursued<()>, Problem> {
+        match claim.object_id.as_ref().and_then(subscription_id) {
+            Some(id) => self.retire_subscription(&id).await,
+            None => match self.make_subscription(claim).await? {
+                Some(answer) => self.retire_subscription(&answer.object.id).await,
+                None => Ok(Pursued::Paid),
+            },
+        }
+    }
+}
+
+fn subscription_id(object: &ObjectId) -> Option<SubscriptionId> {
+    SubscriptionId::parse(object.as_str()).ok()
+}
