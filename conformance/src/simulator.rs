@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 mod agenda;
@@ -30,17 +30,22 @@ mod difference;
 mod error;
 mod event;
 mod expand;
+mod failure;
 mod form;
 mod http;
 mod id;
 mod idempotency;
 mod invoice;
 mod invoice_item;
+mod latency;
 mod object;
+mod page;
 mod payment_intent;
 mod payment_method;
 mod price;
 mod product;
+mod rate_limit;
+mod request_log;
 mod routes;
 mod shape;
 mod shelf;
@@ -53,13 +58,20 @@ mod world;
 pub use config::{AfterLastRetry, SimulatorConfig};
 pub use delivery::{Delivery, DeliveryPolicy};
 pub use event::Event;
+pub use failure::{Failure, FailureKind, When};
+pub use request_log::ReceivedRequest;
 pub use shape::ApiVersion;
 pub use signing::signature_header;
 pub use webhook_endpoint::Endpoint;
 
+use config::Rules;
 use delivery::{DeliveryDesk, lock};
-use http::Account;
+use failure::Failures;
+use http::{Account, Front};
+use latency::Latency;
 use object::Object;
+use rate_limit::RateLimit;
+use request_log::RequestLog;
 use world::World;
 
 /// How often real time is looked at for what has fallen due.
@@ -72,7 +84,7 @@ pub struct Simulator {
     account: Arc<Mutex<Account>>,
     desk: DeliveryDesk,
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     ticker: JoinHandle<()>,
 }
@@ -84,29 +96,28 @@ impl Simulator {
     /// When the address can't be bound.
     pub async fn start(config: SimulatorConfig) -> anyhow::Result<Self> {
         let desk = DeliveryDesk::open(config.delivery.clone())?;
-        let world = World::new((&config).into(), config.seed, desk.clone());
-        let account = Arc::new(Mutex::new(Account {
-            world,
-            replays: idempotency::Replays::default(),
-        }));
         let listener = TcpListener::bind(config.listen).await;
         let listener =
             listener.with_context(|| format!("the simulator can't listen on {}", config.listen))?;
         let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let service = axum::serve(listener, http::router(Arc::clone(&account)));
-        let server = tokio::spawn(async move {
-            let stopped = async { drop(stopped.await) };
-            if let Err(error) = service.with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "the simulator stopped serving");
-            }
-        });
+        let rules = Rules::new(&config, address);
+        let account = Arc::new(Mutex::new(Account {
+            world: World::new(rules, config.seed, desk.clone()),
+            replays: idempotency::Replays::default(),
+            log: RequestLog::default(),
+            failures: Failures::default(),
+            rate_limit: RateLimit::new(config.requests_per_second),
+            latency: Latency::new(config.latency.clone(), config.seed),
+        }));
+        let (stop, stopped) = watch::channel(false);
+        let front = Front::new(Arc::clone(&account), stopped.clone());
+        let server = tokio::spawn(http::serve(listener, front, stopped));
         Ok(Self {
             ticker: tokio::spawn(tick(Arc::clone(&account))),
             account,
             desk,
             address,
-            stop: Some(stop),
+            stop,
             server,
         })
     }
@@ -134,6 +145,22 @@ impl Simulator {
         lock(&self.account).world.public_events()
     }
 
+    /// Every request to the API so far, in the order in which they came.
+    #[must_use]
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        lock(&self.account).log.all()
+    }
+
+    /// Makes requests fail. Of several failures that concern a request the one injected first strikes.
+    pub fn inject(&self, failure: Failure) {
+        lock(&self.account).failures.add(failure);
+    }
+
+    /// From now on no request fails on purpose.
+    pub fn clear_failures(&self) {
+        lock(&self.account).failures.clear();
+    }
+
     /// Every attempt to deliver an event so far, in the order in which they ended.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
@@ -157,9 +184,7 @@ impl Simulator {
     /// Lets requests in progress end, then stops. What is queued for delivery is dropped: wait for
     /// [`Simulator::settled`] first if it matters.
     pub async fn shutdown(mut self) {
-        if let Some(stop) = self.stop.take() {
-            stop.send(()).ok();
-        }
+        self.stop.send(true).ok();
         drop(tokio::time::timeout(GRACE, &mut self.server).await);
         self.desk.close().await;
     }

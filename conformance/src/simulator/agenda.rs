@@ -13,6 +13,8 @@ pub(super) enum Task {
     CancelSubscription(String),
     /// 23 hours after a first payment failed.
     ExpireIncomplete(String),
+    /// 23 hours after an update could not be paid for.
+    ExpirePendingUpdate(String),
     /// `pause_collection[resumes_at]`.
     ResumeCollection(String),
     /// An automatic draft invoice is finalized and charged.

@@ -1,21 +1,49 @@
 //! Stripe's test cards: the magic payment method ids, tokens and numbers, and how each behaves.
 
+use serde_json::{Value, json};
+
 /// Why a charge was declined.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Decline {
     pub(super) code: &'static str,
-    pub(super) decline_code: &'static str,
+    /// What the bank said; none when it was not asked.
+    pub(super) decline_code: Option<&'static str>,
     pub(super) message: &'static str,
+}
+
+impl Decline {
+    /// As `last_payment_error` shows it.
+    pub(super) fn render(&self) -> Value {
+        let kind = match self.decline_code {
+            Some(_) => "card_error",
+            None => "invalid_request_error",
+        };
+        json!({
+            "code": self.code,
+            "decline_code": self.decline_code,
+            "message": self.message,
+            "type": kind,
+        })
+    }
+}
+
+/// What charging a card comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Charge {
+    Paid,
+    Declined(Decline),
+    /// The customer has to authenticate the payment first (3-D Secure).
+    Challenged,
 }
 
 const GENERIC: Decline = Decline {
     code: "card_declined",
-    decline_code: "generic_decline",
+    decline_code: Some("generic_decline"),
     message: "Your card was declined.",
 };
 const INSUFFICIENT_FUNDS: Decline = Decline {
     code: "card_declined",
-    decline_code: "insufficient_funds",
+    decline_code: Some("insufficient_funds"),
     message: "Your card has insufficient funds.",
 };
 
@@ -25,6 +53,8 @@ enum Behaviour {
     Pays,
     /// Attaches to a customer, and is declined when charged.
     FailsOnCharge,
+    /// Asks for 3-D Secure once; authenticated, it pays from then on.
+    Challenges,
     /// Is declined already when it is attached.
     Declined(&'static Decline),
 }
@@ -82,6 +112,13 @@ const CARDS: &[TestCard] = &[
         "visa",
         Behaviour::Declined(&INSUFFICIENT_FUNDS),
     ),
+    TestCard::new(
+        "pm_card_threeDSecure2Required",
+        "tok_threeDSecure2Required",
+        "4000000000003220",
+        "visa",
+        Behaviour::Challenges,
+    ),
 ];
 
 impl TestCard {
@@ -123,16 +160,17 @@ impl TestCard {
     pub(super) fn attach(&self) -> Result<(), Decline> {
         match self.behaviour {
             Behaviour::Declined(decline) => Err(decline.clone()),
-            Behaviour::Pays | Behaviour::FailsOnCharge => Ok(()),
+            Behaviour::Pays | Behaviour::FailsOnCharge | Behaviour::Challenges => Ok(()),
         }
     }
 
     /// What charging this card comes to.
-    pub(super) fn charge(&self) -> Result<(), Decline> {
+    pub(super) fn charge(&self) -> Charge {
         match self.behaviour {
-            Behaviour::Pays => Ok(()),
-            Behaviour::FailsOnCharge => Err(GENERIC),
-            Behaviour::Declined(decline) => Err(decline.clone()),
+            Behaviour::Pays => Charge::Paid,
+            Behaviour::FailsOnCharge => Charge::Declined(GENERIC),
+            Behaviour::Challenges => Charge::Challenged,
+            Behaviour::Declined(decline) => Charge::Declined(decline.clone()),
         }
     }
 }

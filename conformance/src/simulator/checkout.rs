@@ -6,7 +6,7 @@ use super::call::Call;
 use super::error::ApiError;
 use super::form::{Metadata, Params};
 use super::object::Object;
-use super::payment_intent::{PaymentIntent, Purpose};
+use super::payment_intent::{Charged, PaymentIntent, Purpose};
 use super::payment_method::PaymentMethod;
 use super::shape::Shape;
 use super::shelf::Shelf;
@@ -211,10 +211,16 @@ pub(super) fn confirm(world: &mut World, call: &Call, id: &str) -> Result<Value,
         amount: session.amount_total,
         currency: session.currency.clone(),
         invoice: None,
+        for_future: false,
     });
     intent.shipping.clone_from(&session.shipping);
     world.payment_intents.put(intent.clone());
-    world.confirm_payment_intent(intent.id(), &method, call.shape)?;
+    let charged = world.charge_intent(intent.id(), &method, None, call.shape)?;
+    if charged == Charged::Challenged {
+        return Err(ApiError::not_simulated(
+            "3-D Secure in checkout in payment mode",
+        ));
+    }
     session.payment = Some((method.billing_details.clone(), intent.id().to_owned()));
     world.sessions.put(session.clone());
     world.announce("checkout.session.completed", &session);

@@ -44,6 +44,8 @@ pub(super) struct Customer {
     clock: Option<String>,
     pub(super) deleted: bool,
     address: Option<Value>,
+    /// Below zero: a credit for coming invoices.
+    pub(super) balance: i64,
     currency: Option<String>,
     description: Option<String>,
     pub(super) email: Option<String>,
@@ -79,7 +81,7 @@ impl Object for Customer {
             "id": self.id,
             "object": "customer",
             "address": self.address,
-            "balance": 0,
+            "balance": self.balance,
             "created": self.created,
             "currency": self.currency,
             "default_source": null,
@@ -129,6 +131,14 @@ impl World {
             .map_err(|error| error.in_param("customer"))
     }
 
+    /// Announces the change, if it is one.
+    pub(super) fn set_balance(&mut self, id: &str, balance: i64) -> Result<(), ApiError> {
+        self.amend::<Customer>(id, "customer.updated", |customer| {
+            customer.balance = balance
+        })
+        .map(drop)
+    }
+
     pub(super) fn living_customer(&self, id: &str) -> Result<Customer, ApiError> {
         let customer = self.customers.find(id)?;
         if customer.deleted {
@@ -170,6 +180,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
         clock,
         deleted: false,
         address: None,
+        balance: params.integer("balance")?.unwrap_or(0),
         currency: None,
         description: None,
         email: None,
@@ -216,8 +227,10 @@ pub(super) fn update(world: &mut World, call: &Call, id: &str) -> Result<Value, 
             .map_err(|error| error.in_param(param))
     });
     let default = default.transpose()?.map(|method| method.id().to_owned());
+    let balance = call.params.integer("balance")?;
     let changed = world.amend::<Customer>(id, "customer.updated", |customer| {
         customer.take(&call.params);
+        customer.balance = balance.unwrap_or(customer.balance);
         if default.is_some() || settings.unsets("default_payment_method") {
             customer.default_payment_method = default;
         }

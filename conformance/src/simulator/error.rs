@@ -94,6 +94,44 @@ impl ApiError {
         Self::new(400, "idempotency_error", None, message)
     }
 
+    /// 409: a request with the same key has begun and is not answered yet.
+    pub(super) fn idempotency_key_in_use() -> Self {
+        let message = "A request with this idempotency key is in progress: try again later.";
+        let mut error = Self::invalid("idempotency_key_in_use", message);
+        error.status = 409;
+        error
+    }
+
+    /// Another request, or Stripe itself, holds the object.
+    pub(super) fn lock_timeout(status: u16) -> Self {
+        let message =
+            "The object can't be accessed right now: another request or process is using it.";
+        let mut error = Self::invalid("lock_timeout", message);
+        error.status = status;
+        error
+    }
+
+    /// 429
+    pub(super) fn rate_limited() -> Self {
+        let mut error = Self::invalid("rate_limit", "Too many requests in too short a time.");
+        error.status = 429;
+        error
+    }
+
+    /// `api_error`: Stripe's own fault.
+    pub(super) fn server(status: u16) -> Self {
+        let message = "An unexpected error occurred at Stripe.".to_owned();
+        Self::new(status, "api_error", None, message)
+    }
+
+    /// 401: a publishable key opens little.
+    pub(super) fn secret_key_required() -> Self {
+        let message = "A publishable key can't make this call: use a secret key.";
+        let mut error = Self::invalid("secret_key_required", message);
+        error.status = 401;
+        error
+    }
+
     /// 402 `card_error`; the payment intent and method go where Stripe puts them.
     pub(super) fn card(decline: &Decline) -> Self {
         let error = Self::new(
@@ -102,7 +140,16 @@ impl ApiError {
             Some(decline.code),
             decline.message.to_owned(),
         );
-        error.with_detail("decline_code", decline.decline_code.into())
+        match decline.decline_code {
+            Some(reason) => error.with_detail("decline_code", reason.into()),
+            None => error,
+        }
+    }
+
+    /// 402: the card wants 3-D Secure, and the customer isn't there.
+    pub(super) fn requires_action(code: &'static str) -> Self {
+        let message = "The payment needs the customer's authentication.".to_owned();
+        Self::new(402, "card_error", Some(code), message)
     }
 
     pub(super) fn with_detail(mut self, name: &'static str, value: Value) -> Self {

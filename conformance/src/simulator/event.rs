@@ -39,6 +39,7 @@ pub(super) struct EventRecord {
     pub(super) object: Both,
     pub(super) previous_attributes: Option<Both>,
     pub(super) cause: Cause,
+    pub(super) livemode: bool,
 }
 
 impl EventRecord {
@@ -57,7 +58,7 @@ impl EventRecord {
             "api_version": version.as_str(),
             "created": self.created,
             "data": data,
-            "livemode": false,
+            "livemode": self.livemode,
             "pending_webhooks": pending,
             "request": {
                 "id": self.cause.request_id,
@@ -116,9 +117,14 @@ impl World {
                 .iter()
                 .filter(|endpoint| endpoint.wants(event_type))
                 .count(),
-            object,
+            object: if self.rules.livemode {
+                object.live()
+            } else {
+                object
+            },
             previous_attributes,
             cause: self.cause.clone(),
+            livemode: self.rules.livemode,
         };
         for endpoint in self
             .endpoints

@@ -1,9 +1,10 @@
 //! `expand[]`: puts whole objects where the response has their ids.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::object::Object;
+use super::payment_intent::PaymentIntent;
 use super::shape::Shape;
 use super::shelf::Shelf;
 use super::world::World;
@@ -41,6 +42,9 @@ fn follow(world: &World, value: &mut Value, steps: &[&str], shape: Shape) -> boo
     if value.is_null() {
         return true;
     }
+    if let Some(hidden) = world.hidden(value, step) {
+        value[*step] = hidden;
+    }
     let Some(property) = value.get_mut(*step) else {
         return false;
     };
@@ -54,6 +58,24 @@ fn follow(world: &World, value: &mut Value, steps: &[&str], shape: Shape) -> boo
 }
 
 impl World {
+    /// What an object shows only when it is asked to: of an invoice in the newer shape, its payment.
+    fn hidden(&self, object: &Value, property: &str) -> Option<Value> {
+        if object["object"] != "invoice" || object.get("parent").is_none() {
+            return None;
+        }
+        let invoice = self.invoices.find(object["id"].as_str()?).ok()?;
+        let intent = invoice.payment_intent.as_ref();
+        match property {
+            "confirmation_secret" => {
+                let intent = intent.and_then(|id| self.payment_intents.find(id).ok());
+                let secret = |intent: &PaymentIntent| json!({ "client_secret": intent.client_secret, "type": "payment_intent" });
+                Some(intent.map(secret).unwrap_or_default())
+            }
+            "payments" => Some(invoice.render_payments()),
+            _ => None,
+        }
+    }
+
     fn render_by_id(&self, id: &str, shape: Shape) -> Option<Value> {
         fn from<T: Object>(shelf: &Shelf<T>, id: &str, shape: Shape) -> Option<Value> {
             shelf.find(id).ok().map(|object| object.render(shape))

@@ -42,6 +42,11 @@ impl Params {
         }
     }
 
+    /// Takes a parameter out, as if it had not been sent.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.fields.remove(name);
+    }
+
     /// Adds the parameters of a query string to those of a body.
     pub(super) fn extend(&mut self, other: Self) {
         self.fields.extend(other.fields);

@@ -29,12 +29,20 @@ impl IdMaker {
             "cus_" | "prod_" | "si_" | "req_" => 14,
             "cs_test_" => 58,
             "whsec_" => 32,
+            "acct_" => 16,
             "" => 8,
             _ => 24,
         };
         let count = self.made.entry(prefix).or_default();
         *count += 1;
         format!("{prefix}{}", characters(self.seed, prefix, *count, length))
+    }
+
+    /// What only those know who were told.
+    pub(super) fn make_secret(&mut self) -> String {
+        let count = self.made.entry("secret").or_default();
+        *count += 1;
+        characters(self.seed, "secret", *count, 32)
     }
 }
 

@@ -1,10 +1,14 @@
 //! `Idempotency-Key`: the same POST sent twice is done once.
 //!
-//! What is kept is the outcome of a request that began to run: successes and declined cards. A request that
-//! was refused for its parameters may be sent again, corrected, under the same key. Stripe forgets keys after
-//! a day; here they last as long as the simulator.
+//! 1. While a request is in flight, another with its key is refused (409).
+//! 2. What is kept is the outcome of a request that began to run: successes, declined cards, and server errors
+//!    that came after the effect. A request that was refused for its parameters may be sent again, corrected,
+//!    under the same key, and so may one that failed before it had an effect.
+//! 3. A key is bound to the parameters of the request whose outcome is kept.
+//!
+//! Stripe forgets keys after a day; here they last as long as the simulator.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -22,12 +26,24 @@ struct Kept {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Replays(HashMap<String, Kept>);
+pub(super) struct Replays {
+    kept: HashMap<String, Kept>,
+    in_flight: HashSet<String>,
+}
 
 impl Replays {
-    /// The response to an earlier request with this key; an error when that request was another.
-    pub(super) fn find(&self, key: &str, call: &Call) -> Result<Option<(u16, Value)>, ApiError> {
-        let Some(kept) = self.0.get(key) else {
+    /// Begins a request with this key. The response to an earlier one when there is one; an error when that was
+    /// another request, or is not answered yet.
+    pub(super) fn begin(
+        &mut self,
+        key: &str,
+        call: &Call,
+    ) -> Result<Option<(u16, Value)>, ApiError> {
+        if self.in_flight.contains(key) {
+            return Err(ApiError::idempotency_key_in_use());
+        }
+        let Some(kept) = self.kept.get(key) else {
+            self.in_flight.insert(key.to_owned());
             return Ok(None);
         };
         if kept.method != call.method || kept.path != call.path || kept.params != call.params {
@@ -36,8 +52,10 @@ impl Replays {
         Ok(Some((kept.status, kept.body.clone())))
     }
 
-    pub(super) fn keep(&mut self, key: &str, call: &Call, status: u16, body: &Value) {
-        if !matches!(status, 200 | 402) {
+    /// The request that began with this key has an outcome.
+    pub(super) fn end(&mut self, key: &str, call: &Call, status: u16, body: &Value) {
+        self.in_flight.remove(key);
+        if !matches!(status, 200 | 402 | 500..) {
             return;
         }
         let kept = Kept {
@@ -47,6 +65,6 @@ impl Replays {
             status,
             body: body.clone(),
         };
-        self.0.insert(key.to_owned(), kept);
+        self.kept.insert(key.to_owned(), kept);
     }
 }

@@ -15,6 +15,7 @@ mod payment;
 mod request;
 
 pub(super) use line::Line;
+pub(super) use payment::Attempt;
 pub(super) use request::{create, finalize, list, mark_uncollectible, pay, update, void};
 
 /// Where an invoice stands.
@@ -83,6 +84,9 @@ pub(super) struct Invoice {
     lines: Vec<Line>,
     currency: String,
     amount_paid: i64,
+    /// The customer's balance before and after this invoice; a credit is below zero.
+    starting_balance: i64,
+    ending_balance: Option<i64>,
     attempt_count: u32,
     attempted: bool,
     pub(super) auto_advance: bool,
@@ -92,7 +96,7 @@ pub(super) struct Invoice {
     description: Option<String>,
     metadata: Metadata,
     number: Option<String>,
-    payment_intent: Option<String>,
+    pub(super) payment_intent: Option<String>,
     period_start: i64,
     period_end: i64,
     transitions: Transitions,
@@ -107,8 +111,49 @@ impl Invoice {
         self.status == Status::Draft
     }
 
+    pub(super) fn is_paid(&self) -> bool {
+        self.status == Status::Paid
+    }
+
+    /// What is left of the total once the customer's balance is reckoned in.
+    pub(super) fn amount_due(&self) -> i64 {
+        (self.total() + self.starting_balance).max(0)
+    }
+
     fn amount_remaining(&self) -> i64 {
-        self.total() - self.amount_paid
+        self.amount_due() - self.amount_paid
+    }
+
+    /// `payments`, which the newer shape shows when asked.
+    pub(super) fn render_payments(&self) -> Value {
+        let payment = |intent: &String| {
+            let paid = self.status == Status::Paid;
+            let status = match self.status {
+                Status::Paid => "paid",
+                Status::Void => "canceled",
+                _ => "open",
+            };
+            json!({
+                "id": intent.replacen("pi_", "inpay_", 1),
+                "object": "invoice_payment",
+                "amount_paid": paid.then_some(self.amount_paid),
+                "amount_requested": self.amount_due(),
+                "created": self.transitions.finalized_at,
+                "currency": self.currency,
+                "invoice": self.id,
+                "is_default": true,
+                "livemode": false,
+                "payment": { "payment_intent": intent, "type": "payment_intent" },
+                "status": status,
+            })
+        };
+        let payments: Vec<Value> = self.payment_intent.iter().map(payment).collect();
+        json!({
+            "object": "list",
+            "data": payments,
+            "has_more": false,
+            "url": "/v1/invoice_payments",
+        })
     }
 
     /// What differs between the shapes: how the subscription and the payment are named.
@@ -170,7 +215,7 @@ impl Object for Invoice {
             "id": self.id,
             "object": "invoice",
             "account_country": "US",
-            "amount_due": total,
+            "amount_due": self.amount_due(),
             "amount_paid": self.amount_paid,
             "amount_remaining": self.amount_remaining(),
             "attempt_count": self.attempt_count,
@@ -190,7 +235,7 @@ impl Object for Invoice {
             "discounts": [],
             "due_date": null,
             "effective_at": self.transitions.finalized_at,
-            "ending_balance": self.transitions.finalized_at.map(|_| 0),
+            "ending_balance": self.ending_balance,
             "hosted_invoice_url": null,
             "invoice_pdf": null,
             "lines": {
@@ -206,7 +251,7 @@ impl Object for Invoice {
             "number": self.number,
             "period_end": self.period_end,
             "period_start": self.period_start,
-            "starting_balance": 0,
+            "starting_balance": self.starting_balance,
             "status": self.status.name(),
             "status_transitions": {
                 "finalized_at": self.transitions.finalized_at,

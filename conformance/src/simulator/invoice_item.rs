@@ -9,7 +9,16 @@ use super::object::Object;
 use super::price::Price;
 use super::shape::Shape;
 use super::shelf::Shelf;
+use super::subscription::{Item, Subscription};
 use super::world::World;
+
+/// What a proration belongs to, and which part of the period it is for.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) subscription: String,
+    pub(super) subscription_item: String,
+    pub(super) period: (i64, i64),
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct InvoiceItem {
@@ -23,6 +32,8 @@ pub(super) struct InvoiceItem {
     pub(super) price: Option<Price>,
     pub(super) description: Option<String>,
     pub(super) invoice: Option<String>,
+    /// Of a proration.
+    pub(super) waiting: Option<Waiting>,
     metadata: Metadata,
 }
 
@@ -59,8 +70,8 @@ impl Object for InvoiceItem {
             "invoice": self.invoice,
             "livemode": false,
             "metadata": self.metadata,
-            "period": { "end": self.date, "start": self.date },
-            "proration": false,
+            "period": { "end": self.period().1, "start": self.period().0 },
+            "proration": self.waiting.is_some(),
             "quantity": self.quantity,
             "tax_rates": [],
             "test_clock": self.clock,
@@ -68,14 +79,64 @@ impl Object for InvoiceItem {
         match shape {
             Shape::Legacy => {
                 item["price"] = self.price.as_ref().map(|price| price.render(shape)).into();
-                item["subscription"] = Value::Null;
+                item["subscription"] = json!(self.subscription());
             }
             Shape::Basil => {
-                item["parent"] = Value::Null;
+                item["parent"] = self.parent();
                 item["pricing"] = pricing(self.price.as_ref(), self.amount);
             }
         }
         item
+    }
+}
+
+impl InvoiceItem {
+    /// A credit or a charge for the rest of a subscription's period.
+    pub(super) fn proration(
+        id: String,
+        subscription: &Subscription,
+        of: &Item,
+        amount: i64,
+        description: String,
+        waiting: Waiting,
+        date: i64,
+    ) -> Self {
+        Self {
+            id,
+            date,
+            clock: subscription.clock().map(str::to_owned),
+            customer: subscription.customer.clone(),
+            amount,
+            currency: of.price.currency.clone(),
+            quantity: of.quantity,
+            price: Some(of.price.clone()),
+            description: Some(description),
+            invoice: None,
+            waiting: Some(waiting),
+            metadata: Metadata::new(),
+        }
+    }
+
+    pub(super) fn subscription(&self) -> Option<&str> {
+        let waiting = self.waiting.as_ref();
+        waiting.map(|waiting| waiting.subscription.as_str())
+    }
+
+    pub(super) fn period(&self) -> (i64, i64) {
+        let waiting = self.waiting.as_ref();
+        waiting.map_or((self.date, self.date), |waiting| waiting.period)
+    }
+
+    fn parent(&self) -> Value {
+        self.waiting.as_ref().map_or(Value::Null, |waiting| {
+            json!({
+                "subscription_details": {
+                    "subscription": waiting.subscription,
+                    "subscription_item": waiting.subscription_item,
+                },
+                "type": "subscription_details",
+            })
+        })
     }
 }
 
@@ -122,6 +183,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
         price,
         description: params.text("description").map(str::to_owned),
         invoice: None,
+        waiting: None,
         metadata: Metadata::new(),
     };
     params.merge_metadata(&mut item.metadata);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::card::TestCard;
+use super::card::{Charge, TestCard};
 use super::customer::Customer;
 use super::error::ApiError;
 use super::form::{Metadata, Params};
@@ -21,6 +21,8 @@ pub(super) struct PaymentMethod {
     /// A detached method can't be used again.
     spent: bool,
     pub(super) card: TestCard,
+    /// Its owner has passed 3-D Secure with it.
+    pub(super) authenticated: bool,
     pub(super) billing_details: Option<Value>,
     metadata: Metadata,
 }
@@ -75,9 +77,23 @@ impl Object for PaymentMethod {
     }
 }
 
+impl PaymentMethod {
+    pub(super) fn charge(&self) -> Charge {
+        match self.card.charge() {
+            Charge::Challenged if self.authenticated => Charge::Paid,
+            other => other,
+        }
+    }
+
+    /// Nobody's yet, or the customer's own.
+    pub(super) fn is_usable_by(&self, customer: Option<&str>) -> bool {
+        !self.spent && (self.customer.is_none() || self.customer() == customer)
+    }
+}
+
 impl World {
     /// A method by its id; a magic id makes a new one each time, as with Stripe.
-    fn method_or_magic(&mut self, id: &str) -> Result<PaymentMethod, ApiError> {
+    pub(super) fn method_or_magic(&mut self, id: &str) -> Result<PaymentMethod, ApiError> {
         match TestCard::by_payment_method(id) {
             Some(card) => Ok(self.new_method(card)),
             None => self.payment_methods.find(id).cloned(),
@@ -92,9 +108,27 @@ impl World {
             customer: None,
             spent: false,
             card,
+            authenticated: false,
             billing_details: None,
             metadata: Metadata::new(),
         }
+    }
+
+    /// A method from `type=card`, `card[…]`, `billing_details[…]`.
+    pub(super) fn make_method(&mut self, params: &Params) -> Result<PaymentMethod, ApiError> {
+        if params.required("type")? != "card" {
+            return Err(
+                ApiError::not_simulated("payment methods other than cards").in_param("type")
+            );
+        }
+        let mut method = self.new_method(test_card(&params.group("card"))?);
+        let details = params.group("billing_details");
+        if !details.is_empty() {
+            method.billing_details = Some(details.as_json());
+        }
+        params.merge_metadata(&mut method.metadata);
+        self.payment_methods.put(method.clone());
+        Ok(method)
     }
 
     /// Whether the id names a card that can be attached: asked before anything is changed.
@@ -156,18 +190,7 @@ impl World {
 
 /// `POST /v1/payment_methods`
 pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
-    let params = &call.params;
-    if params.required("type")? != "card" {
-        return Err(ApiError::not_simulated("payment methods other than cards").in_param("type"));
-    }
-    let mut method = world.new_method(test_card(&params.group("card"))?);
-    let details = params.group("billing_details");
-    if !details.is_empty() {
-        method.billing_details = Some(details.as_json());
-    }
-    params.merge_metadata(&mut method.metadata);
-    world.payment_methods.put(method.clone());
-    Ok(method.render(call.shape))
+    Ok(world.make_method(&call.params)?.render(call.shape))
 }
 
 fn test_card(card: &Params) -> Result<TestCard, ApiError> {

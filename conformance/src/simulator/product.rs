@@ -16,7 +16,7 @@ pub(super) struct Product {
     created: i64,
     updated: i64,
     active: bool,
-    name: String,
+    pub(super) name: String,
     description: Option<String>,
     metadata: Metadata,
 }

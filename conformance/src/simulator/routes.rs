@@ -10,8 +10,8 @@ use super::shape::Shape;
 use super::shelf::Shelf;
 use super::world::World;
 use super::{
-    checkout, customer, event, invoice, invoice_item, payment_method, price, product, subscription,
-    test_clock, webhook_endpoint,
+    checkout, customer, event, invoice, invoice_item, payment_intent, payment_method, price,
+    product, subscription, test_clock, webhook_endpoint,
 };
 
 /// Answers a request and expands what it asks to be expanded.
@@ -51,7 +51,7 @@ fn read(world: &World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
         ["invoiceitems", id] => retrieve(&world.invoice_items, id, shape),
         ["invoices"] => invoice::list(world, call),
         ["invoices", id] => retrieve(&world.invoices, id, shape),
-        ["payment_intents", id] => retrieve(&world.payment_intents, id, shape),
+        ["payment_intents", id] => payment_intent::retrieve(world, call, id),
         ["payment_methods"] => payment_method::list(world, call, None),
         ["payment_methods", id] => retrieve(&world.payment_methods, id, shape),
         ["payment_pages", id] => checkout::page(world, call, id),
@@ -85,6 +85,7 @@ fn write(world: &mut World, call: &Call, path: &[&str]) -> Result<Value, ApiErro
         ["invoices", id, "mark_uncollectible"] => invoice::mark_uncollectible(world, call, id),
         ["invoices", id, "pay"] => invoice::pay(world, call, id),
         ["invoices", id, "void"] => invoice::void(world, call, id),
+        ["payment_intents", id, "confirm"] => payment_intent::confirm(world, call, id),
         ["payment_methods"] => payment_method::create(world, call),
         ["payment_methods", id, "attach"] => payment_method::attach(world, call, id),
         ["payment_methods", id, "detach"] => payment_method::detach(world, call, id),

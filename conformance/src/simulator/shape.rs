@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::object::show_livemode;
 
 /// The first version in which an item carries the period and `parent` names an invoice's subscription.
 const FIRST_BASIL: &str = "2025-03-31";
@@ -76,6 +77,13 @@ impl Both {
             legacy: render(Shape::Legacy),
             basil: render(Shape::Basil),
         }
+    }
+
+    /// The same, as an account in live mode shows it.
+    pub(super) fn live(mut self) -> Self {
+        show_livemode(&mut self.legacy);
+        show_livemode(&mut self.basil);
+        self
     }
 
     pub(super) fn of(&self, shape: Shape) -> &Value {

@@ -4,18 +4,22 @@ use serde_json::{Value, json};
 
 use super::form::Metadata;
 use super::object::Object;
-use super::price::Price;
+use super::price::{Interval, Price};
 use super::shape::Shape;
 use super::shelf::Shelf;
 use super::world::World;
 
+mod change;
 mod create;
 mod cycle;
 mod end;
 mod item;
 mod list;
+mod proration;
 mod trial;
 mod update;
+
+use change::PendingUpdate;
 
 pub(super) use create::create;
 pub(super) use end::{Ending, cancel};
@@ -130,10 +134,13 @@ pub(super) struct Subscription {
     cancellation_feedback: Option<String>,
     ended_at: Option<i64>,
     pub(super) default_payment_method: Option<String>,
+    /// `payment_settings[save_default_payment_method]=on_subscription`
+    saves_payment_method: bool,
     description: Option<String>,
     pub(super) latest_invoice: Option<String>,
     pub(super) metadata: Metadata,
     pub(super) pause_collection: Option<PauseCollection>,
+    pending_update: Option<PendingUpdate>,
 }
 
 impl Subscription {
@@ -146,20 +153,37 @@ impl Subscription {
         self.leading_price().map_or("usd", |price| &price.currency)
     }
 
+    /// How often it is billed.
+    fn interval(&self) -> Option<Interval> {
+        self.leading_price().and_then(|price| price.recurring)
+    }
+
     /// The end of the period that begins at `start`.
     fn period_from(&self, start: i64) -> i64 {
-        let interval = self.leading_price().and_then(|price| price.recurring);
-        interval.map_or(i64::MAX, |interval| {
+        self.interval().map_or(i64::MAX, |interval| {
             interval.boundary_after(self.billing_cycle_anchor, start)
         })
     }
 
+    fn render_each(&self, items: &[Item], shape: Shape) -> Vec<Value> {
+        let render = |item: &Item| item.render(self, shape);
+        items.iter().map(render).collect()
+    }
+
+    fn render_pending_update(&self, shape: Shape) -> Value {
+        self.pending_update.as_ref().map_or(Value::Null, |pending| {
+            json!({
+                "billing_cycle_anchor": null,
+                "expires_at": pending.expires_at,
+                "subscription_items": self.render_each(&pending.items, shape),
+                "trial_end": null,
+                "trial_from_plan": null,
+            })
+        })
+    }
+
     fn render_items(&self, shape: Shape) -> Value {
-        let items: Vec<Value> = self
-            .items
-            .iter()
-            .map(|item| item.render(self, shape))
-            .collect();
+        let items = self.render_each(&self.items, shape);
         json!({
             "object": "list",
             "data": items,
@@ -221,8 +245,13 @@ impl Object for Subscription {
             "livemode": false,
             "metadata": self.metadata,
             "pause_collection": pause,
+            "payment_settings": {
+                "payment_method_options": null,
+                "payment_method_types": null,
+                "save_default_payment_method": if self.saves_payment_method { "on_subscription" } else { "off" },
+            },
             "pending_setup_intent": null,
-            "pending_update": null,
+            "pending_update": self.render_pending_update(shape),
             "schedule": null,
             "start_date": self.created,
             "status": self.status.name(),

@@ -111,6 +111,7 @@ impl World {
             Task::EndPeriod(id) => self.end_period(id),
             Task::CancelSubscription(id) => self.cancel_when_reached(id),
             Task::ExpireIncomplete(id) => self.expire_incomplete(id),
+            Task::ExpirePendingUpdate(id) => self.expire_pending_update(id),
             Task::ResumeCollection(id) => self.resume_collection(id),
             Task::FinalizeInvoice(id) => self.finalize_when_due(id),
             Task::RetryPayment(id) => self.retry_payment(id),

@@ -51,6 +51,16 @@ impl TestStripe {
         body
     }
 
+    /// A request as a browser makes it: with a publishable key.
+    pub(crate) async fn browser_post(&self, path: &str, params: &[(&str, &str)]) -> (u16, Value) {
+        let request = self
+            .http
+            .post(self.url(path))
+            .bearer_auth("pk_test_browser");
+        let response = request.form(params).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.send(self.http.get(self.url(path))).await;
         assert_eq!(status, 200, "GET {path}: {body:#}");

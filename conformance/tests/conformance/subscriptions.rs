@@ -193,6 +193,7 @@ async fn a_price_can_be_swapped_without_proration() {
         ("items[0][id]", item.as_str()),
         ("items[0][price]", &price),
         ("items[0][quantity]", "3"),
+        ("proration_behavior", "none"),
     ];
     let before = stripe.event_count();
     let updated = stripe

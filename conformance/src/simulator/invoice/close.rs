@@ -17,6 +17,11 @@ impl World {
         if let Some(intent) = &voided.payment_intent {
             self.cancel_payment_intent(intent)?;
         }
+        // What it took of the customer's credit is given back.
+        let taken =
+            voided.starting_balance - voided.ending_balance.unwrap_or(voided.starting_balance);
+        let balance = self.customers.find(&voided.customer)?.balance;
+        self.set_balance(&voided.customer, balance + taken)?;
         self.announce("invoice.voided", &voided);
         Ok(())
     }

@@ -17,20 +17,87 @@ impl World {
         reason: BillingReason,
         period: (i64, i64),
     ) -> Result<Invoice, ApiError> {
-        let customer = self.customers.find(&subscription.customer)?.clone();
+        let mut lines = self.lines_of_period(subscription);
+        let renews = reason == BillingReason::SubscriptionCycle;
+        let invoice = self.blank_for(subscription, reason)?;
+        lines.extend(
+            self.waiting_lines(&invoice, |item| match item.subscription() {
+                Some(of) => of == subscription.id(),
+                None => renews,
+            }),
+        );
+        self.fill(invoice, subscription, lines, period)
+    }
+
+    /// A draft for what a change of items costs now: prorations and, `in_full`, the period that begins.
+    pub(in crate::simulator) fn draft_for_update(
+        &mut self,
+        subscription: &Subscription,
+        in_full: bool,
+    ) -> Result<Invoice, ApiError> {
+        let invoice = self.blank_for(subscription, BillingReason::SubscriptionUpdate)?;
+        let of_this = |item: &InvoiceItem| item.subscription() == Some(subscription.id());
+        let mut lines = self.waiting_lines(&invoice, of_this);
+        if in_full {
+            lines.extend(self.lines_of_period(subscription));
+        }
+        let now = invoice.created;
+        self.fill(invoice, subscription, lines, (now, now))
+    }
+
+    fn lines_of_period(&mut self, subscription: &Subscription) -> Vec<Line> {
         let free = subscription.status == subscription::Status::Trialing;
         let line = |item| Line::of_subscription(self.ids.make("il_"), subscription, item, free);
-        let lines = subscription.items.iter().map(line).collect();
+        subscription.items.iter().map(line).collect()
+    }
+
+    /// Takes what waits for the customer's next invoice, as far as it is `wanted`.
+    fn waiting_lines(
+        &mut self,
+        invoice: &Invoice,
+        wanted: impl Fn(&InvoiceItem) -> bool,
+    ) -> Vec<Line> {
+        let waits = |item: &&InvoiceItem| {
+            item.customer() == Some(invoice.customer.as_str())
+                && item.invoice.is_none()
+                && wanted(item)
+        };
+        let waiting: Vec<InvoiceItem> = self.invoice_items.iter().filter(waits).cloned().collect();
+        let line = |mut item: InvoiceItem| {
+            let line = Line::of_item(self.ids.make("il_"), &item);
+            item.invoice = Some(invoice.id.clone());
+            self.invoice_items.put(item);
+            line
+        };
+        waiting.into_iter().map(line).collect()
+    }
+
+    fn blank_for(
+        &mut self,
+        subscription: &Subscription,
+        reason: BillingReason,
+    ) -> Result<Invoice, ApiError> {
+        let customer = self.customers.find(&subscription.customer)?.clone();
+        Ok(self.blank_invoice(&customer, reason, subscription.currency()))
+    }
+
+    /// Completes a subscription's draft and keeps it.
+    fn fill(
+        &mut self,
+        mut invoice: Invoice,
+        subscription: &Subscription,
+        lines: Vec<Line>,
+        period: (i64, i64),
+    ) -> Result<Invoice, ApiError> {
         let kept_back = subscription.status == subscription::Status::Unpaid
             || subscription
                 .pause_collection
                 .is_some_and(|pause| pause.behavior == PausedInvoices::KeepAsDraft);
-        let mut invoice = self.blank_invoice(&customer, reason, subscription.currency());
         invoice.subscription = Some(subscription.id().to_owned());
         invoice.subscription_metadata = subscription.metadata.clone();
         invoice.lines = lines;
         invoice.auto_advance = !kept_back;
-        if reason == BillingReason::SubscriptionCycle && invoice.auto_advance {
+        if invoice.billing_reason == BillingReason::SubscriptionCycle && invoice.auto_advance {
             invoice.finalizes_at = Some(invoice.created.saturating_add(self.rules.finalize_after));
         }
         (invoice.period_start, invoice.period_end) = period;
@@ -45,22 +112,13 @@ impl World {
         include: bool,
         currency: Option<&str>,
     ) -> Invoice {
-        let waits =
-            |item: &&InvoiceItem| item.customer() == Some(customer.id()) && item.invoice.is_none();
-        let waiting: Vec<InvoiceItem> = self.invoice_items.iter().filter(waits).cloned().collect();
-        let waiting = if include { waiting } else { Vec::new() };
-        let currency = waiting
-            .first()
-            .map(|item| item.currency.as_str())
-            .or(currency)
-            .unwrap_or("usd");
+        let currency = currency.unwrap_or("usd");
         let mut invoice = self.blank_invoice(customer, BillingReason::Manual, currency);
-        for mut item in waiting.clone() {
-            invoice
-                .lines
-                .push(Line::of_item(self.ids.make("il_"), &item));
-            item.invoice = Some(invoice.id.clone());
-            self.invoice_items.put(item);
+        if include {
+            invoice.lines = self.waiting_lines(&invoice, |item| item.subscription().is_none());
+        }
+        if let Some(line) = invoice.lines.first() {
+            invoice.currency.clone_from(&line.currency);
         }
         invoice
     }
@@ -86,6 +144,8 @@ impl World {
             lines: Vec::new(),
             currency: currency.to_owned(),
             amount_paid: 0,
+            starting_balance: 0,
+            ending_balance: None,
             attempt_count: 0,
             attempted: false,
             auto_advance: false,

@@ -12,8 +12,15 @@ use crate::simulator::subscription::{Item, Subscription};
 /// What a line was made from.
 #[derive(Clone, Debug)]
 enum Origin {
-    Item(String),
-    Subscription { id: String, item: String },
+    Item {
+        id: String,
+        subscription: Option<String>,
+        subscription_item: Option<String>,
+    },
+    Subscription {
+        id: String,
+        item: String,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -56,10 +63,17 @@ impl Line {
             amount: item.amount,
             currency: item.currency.clone(),
             description: item.description.clone(),
-            period: (item.date, item.date),
+            period: item.period(),
             quantity: item.quantity,
             price: item.price.clone(),
-            origin: Origin::Item(item.id().to_owned()),
+            origin: Origin::Item {
+                id: item.id().to_owned(),
+                subscription: item.subscription().map(str::to_owned),
+                subscription_item: item
+                    .waiting
+                    .as_ref()
+                    .map(|waiting| waiting.subscription_item.clone()),
+            },
         }
     }
 
@@ -88,17 +102,35 @@ impl Line {
         line
     }
 
+    /// Only prorations are items of a subscription.
+    fn is_proration(&self) -> bool {
+        matches!(
+            &self.origin,
+            Origin::Item {
+                subscription: Some(_),
+                ..
+            }
+        )
+    }
+
     fn render_legacy_origin(&self, line: &mut Value) {
         line["price"] = self
             .price
             .as_ref()
             .map(|price| price.render(Shape::Legacy))
             .into();
-        line["proration"] = false.into();
+        line["proration"] = self.is_proration().into();
         match &self.origin {
-            Origin::Item(id) => {
+            Origin::Item {
+                id,
+                subscription,
+                subscription_item,
+            } => {
                 line["invoice_item"] = id.as_str().into();
-                line["subscription"] = Value::Null;
+                line["subscription"] = json!(subscription);
+                if let Some(item) = subscription_item {
+                    line["subscription_item"] = item.as_str().into();
+                }
                 line["type"] = "invoiceitem".into();
             }
             Origin::Subscription { id, item } => {
@@ -111,12 +143,14 @@ impl Line {
 
     fn parent(&self) -> Value {
         match &self.origin {
-            Origin::Item(id) => json!({
+            Origin::Item {
+                id, subscription, ..
+            } => json!({
                 "invoice_item_details": {
                     "invoice_item": id,
-                    "proration": false,
+                    "proration": self.is_proration(),
                     "proration_details": null,
-                    "subscription": null,
+                    "subscription": subscription,
                 },
                 "subscription_item_details": null,
                 "type": "invoice_item_details",

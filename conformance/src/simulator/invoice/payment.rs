@@ -7,17 +7,20 @@ use super::{Invoice, Status};
 use crate::simulator::agenda::Task;
 use crate::simulator::error::ApiError;
 use crate::simulator::object::Object;
-use crate::simulator::payment_intent::Purpose;
+use crate::simulator::payment_intent::{Charged, Purpose};
 use crate::simulator::payment_method::PaymentMethod;
 use crate::simulator::shape::Shape;
 use crate::simulator::subscription::{self, PausedInvoices, Subscription};
 use crate::simulator::world::World;
 
 /// Who tries to collect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Attempt {
     Automatic,
+    /// A server, by request.
     Manual,
+    /// The customer, who can be asked to authenticate the payment and comes back to this address.
+    OnSession(Option<String>),
 }
 
 impl World {
@@ -37,7 +40,7 @@ impl World {
             .cloned())
     }
 
-    pub(super) fn card_of_invoice(
+    pub(in crate::simulator) fn card_of_invoice(
         &self,
         invoice: &Invoice,
     ) -> Result<Option<PaymentMethod>, ApiError> {
@@ -63,22 +66,27 @@ impl World {
             customer.invoice_prefix, customer.next_invoice_sequence
         ));
         customer.next_invoice_sequence += 1;
-        self.customers.put(customer);
+        self.customers.put(customer.clone());
+        invoice.starting_balance = customer.balance;
+        invoice.ending_balance = Some((customer.balance + invoice.total()).min(0));
         invoice.status = Status::Open;
         invoice.finalizes_at = None;
         invoice.transitions.finalized_at = Some(self.now(invoice.clock()));
-        if invoice.total() > 0 {
+        if invoice.amount_due() > 0 {
             let intent = self.open_payment_intent(Purpose {
                 customer: Some(invoice.customer.clone()),
                 clock: invoice.clock.clone(),
-                amount: invoice.total(),
+                amount: invoice.amount_due(),
                 currency: invoice.currency.clone(),
                 invoice: Some(invoice.id.clone()),
+                for_future: invoice.subscription.is_some(),
             });
             invoice.payment_intent = Some(intent.id().to_owned());
         }
         self.invoices.put(invoice.clone());
         self.announce("invoice.finalized", &invoice);
+        let balance = invoice.ending_balance.unwrap_or_default();
+        self.set_balance(&invoice.customer, balance)?;
         Ok(invoice)
     }
 
@@ -131,7 +139,7 @@ impl World {
     }
 
     /// One attempt at an open invoice; the error is the card's.
-    pub(super) fn attempt(
+    pub(in crate::simulator) fn attempt(
         &mut self,
         id: &str,
         card: Option<&PaymentMethod>,
@@ -148,25 +156,46 @@ impl World {
                 "There is no default payment method for this invoice.",
             )
         };
+        let return_url = match &attempt {
+            Attempt::OnSession(return_url) => return_url.clone(),
+            Attempt::Automatic | Attempt::Manual => None,
+        };
         let charged = match card {
-            Some(card) => self.confirm_payment_intent(intent, card, shape),
+            Some(card) => self.charge_intent(intent, card, return_url, shape),
             None => Err(no_card()),
         };
         match charged {
-            Ok(()) => self.settle(id, Some(attempt)),
+            Ok(Charged::Paid) => self.settle(id, Some(&attempt)),
+            Ok(Charged::Challenged) => self.ask_customer(&invoice, &attempt),
             Err(error) => {
-                self.record_failure(&invoice, attempt)?;
+                self.record_failure(&invoice, &attempt)?;
                 Err(error)
             }
         }
     }
 
+    /// The payment waits for the customer. If they are there that is no failure.
+    fn ask_customer(&mut self, invoice: &Invoice, attempt: &Attempt) -> Result<(), ApiError> {
+        let on_session = matches!(attempt, Attempt::OnSession(_));
+        if !on_session {
+            self.record_failure(invoice, attempt)?;
+        }
+        let waiting = self.invoices.find(&invoice.id)?.clone();
+        self.announce("invoice.payment_action_required", &waiting);
+        if on_session {
+            return Ok(());
+        }
+        Err(ApiError::requires_action(
+            "invoice_payment_intent_requires_action",
+        ))
+    }
+
     /// The invoice is paid: by a charge, because there is nothing to pay, or outside Stripe.
-    pub(super) fn settle(&mut self, id: &str, attempt: Option<Attempt>) -> Result<(), ApiError> {
+    pub(super) fn settle(&mut self, id: &str, attempt: Option<&Attempt>) -> Result<(), ApiError> {
         let now = self.now(self.invoices.find(id)?.clock());
         let paid = self.amend::<Invoice>(id, "invoice.updated", |invoice| {
             invoice.status = Status::Paid;
-            invoice.amount_paid = invoice.total();
+            invoice.amount_paid = invoice.amount_due();
             invoice.attempt_count +=
                 u32::from(attempt.is_some_and(|attempt| counts(invoice, attempt)));
             invoice.attempted = true;
@@ -179,7 +208,11 @@ impl World {
         self.recover(&paid)
     }
 
-    fn record_failure(&mut self, invoice: &Invoice, attempt: Attempt) -> Result<(), ApiError> {
+    pub(in crate::simulator) fn record_failure(
+        &mut self,
+        invoice: &Invoice,
+        attempt: &Attempt,
+    ) -> Result<(), ApiError> {
         let counts = counts(invoice, attempt);
         let attempts = invoice.attempt_count + u32::from(counts);
         let retried = self.is_retried(invoice);
@@ -225,6 +258,6 @@ impl World {
     }
 }
 
-fn counts(invoice: &Invoice, attempt: Attempt) -> bool {
-    attempt == Attempt::Automatic || invoice.attempt_count == 0
+fn counts(invoice: &Invoice, attempt: &Attempt) -> bool {
+    *attempt == Attempt::Automatic || invoice.attempt_count == 0
 }

@@ -89,8 +89,8 @@ pub(in crate::simulator) fn finalize(
     if !invoice.is_draft() {
         return Err(ApiError::refused("This invoice is already finalized.").in_param("id"));
     }
-    world.finalize(id)?;
-    if invoice.auto_advance || invoice.total() == 0 {
+    let finalized = world.finalize(id)?;
+    if invoice.auto_advance || finalized.amount_due() == 0 {
         // A decline is recorded on the invoice; finalizing it succeeded.
         drop(world.collect_now(id));
     }
@@ -121,7 +121,7 @@ pub(in crate::simulator) fn pay(
         }
         None => world.card_of_invoice(&invoice)?,
     };
-    if card.is_none() && !outside && invoice.total() > 0 {
+    if card.is_none() && !outside && invoice.amount_due() > 0 {
         let message = "There is no default payment method for this invoice: set one, or name one in payment_method.";
         return Err(ApiError::refused(message));
     }

@@ -5,11 +5,13 @@ use serde_json::Value;
 use super::{MissingPaymentMethod, Status, Subscription};
 use crate::simulator::agenda::Task;
 use crate::simulator::call::Call;
+use crate::simulator::card::Charge;
 use crate::simulator::customer::Customer;
 use crate::simulator::error::ApiError;
 use crate::simulator::form::{Metadata, Params};
 use crate::simulator::invoice::BillingReason;
 use crate::simulator::object::Object;
+use crate::simulator::payment_method::PaymentMethod;
 use crate::simulator::world::World;
 
 const DAY: i64 = 24 * 3600;
@@ -45,15 +47,21 @@ pub(in crate::simulator) fn create(world: &mut World, call: &Call) -> Result<Val
     let customer = world.customer_in(&call.params)?;
     let first = FirstPayment::parse(&call.params)?;
     let mut subscription = world.new_subscription(&call.params, &customer)?;
-    let due: i64 = subscription.items.iter().map(super::Item::amount).sum();
-    let free = due == 0 || subscription.status == Status::Trialing;
+    let total: i64 = subscription.items.iter().map(super::Item::amount).sum();
+    let due = total + customer.balance.min(0);
+    let free = due <= 0 || subscription.status == Status::Trialing;
     let card = world.card_for(&subscription)?;
-    let charge = card.as_ref().map(|method| method.card.charge());
-    let pays = matches!(charge, Some(Ok(()))) && first != FirstPayment::Left;
+    let charge = card.as_ref().map(PaymentMethod::charge);
+    let pays = charge == Some(Charge::Paid) && first != FirstPayment::Left;
     if !free && first == FirstPayment::Required {
         match charge {
-            Some(Ok(())) => {}
-            Some(Err(decline)) => return Err(ApiError::card(&decline)),
+            Some(Charge::Paid) => {}
+            Some(Charge::Declined(decline)) => return Err(ApiError::card(&decline)),
+            Some(Charge::Challenged) => {
+                return Err(ApiError::requires_action(
+                    "subscription_payment_intent_requires_action",
+                ));
+            }
             None => {
                 return Err(ApiError::invalid(
                     "resource_missing",
@@ -119,10 +127,12 @@ impl World {
             cancellation_feedback: None,
             ended_at: None,
             default_payment_method,
+            saves_payment_method: saves_payment_method(params)?.unwrap_or(false),
             description: params.text("description").map(str::to_owned),
             latest_invoice: None,
             metadata,
             pause_collection: None,
+            pending_update: None,
         };
         subscription.period_end = trial_end.unwrap_or_else(|| subscription.period_from(now));
         if cancel_at_period_end {
@@ -165,8 +175,8 @@ impl World {
         self.announce("customer.subscription.created", &subscription);
         self.announce("invoice.created", &invoice);
         self.plan_for(&subscription);
-        self.finalize(invoice.id())?;
-        if charge || invoice.total() == 0 {
+        let invoice = self.finalize(invoice.id())?;
+        if charge || invoice.amount_due() == 0 {
             // The outcome is in the subscription's status; a decline is no error of this request.
             drop(self.collect_now(invoice.id()));
         }
@@ -206,6 +216,21 @@ fn trial_end(params: &Params, now: i64) -> Result<Option<i64>, ApiError> {
         return Err(ApiError::refused("A trial must end in the future.").in_param("trial_end"));
     }
     Ok(end)
+}
+
+/// `payment_settings[save_default_payment_method]`
+pub(super) fn saves_payment_method(params: &Params) -> Result<Option<bool>, ApiError> {
+    let settings = params.group("payment_settings");
+    match settings.text("save_default_payment_method") {
+        None => Ok(None),
+        Some("on_subscription") => Ok(Some(true)),
+        Some("off") => Ok(Some(false)),
+        Some(other) => {
+            let message = format!("Invalid save_default_payment_method: {other}");
+            Err(ApiError::refused(message)
+                .in_param("payment_settings[save_default_payment_method]"))
+        }
+    }
 }
 
 fn missing_payment_method(params: &Params) -> Result<MissingPaymentMethod, ApiError> {

@@ -114,6 +114,12 @@ impl World {
             return Ok(());
         };
         let subscription = self.subscriptions.find(id)?.clone();
+        if Self::is_awaited(&subscription, invoice) {
+            return match invoice.is_paid() {
+                true => self.apply_pending_update(id),
+                false => self.forget_pending_update(id),
+            };
+        }
         let latest = subscription.latest_invoice.as_deref();
         let latest_is_draft =
             latest.is_some_and(|id| self.invoices.find(id).is_ok_and(Invoice::is_draft));
@@ -121,17 +127,43 @@ impl World {
             return Ok(());
         }
         let was = subscription.status;
-        if matches!(
+        if was.is_over() {
+            return Ok(());
+        }
+        let waited = matches!(
             was,
             Status::Incomplete | Status::PastDue | Status::Unpaid | Status::Paused
-        ) {
-            let activate = |subscription: &mut Subscription| subscription.status = Status::Active;
-            let active = self.amend(id, "customer.subscription.updated", activate)?;
-            if was == Status::Paused {
-                self.announce("customer.subscription.resumed", &active);
-            }
+        );
+        let paid_with = self.saved_method(&subscription, invoice);
+        let settled = self.amend(
+            id,
+            "customer.subscription.updated",
+            |subscription: &mut Subscription| {
+                if waited {
+                    subscription.status = Status::Active;
+                }
+                if paid_with.is_some() {
+                    subscription.default_payment_method = paid_with;
+                }
+            },
+        )?;
+        if was == Status::Paused {
+            self.announce("customer.subscription.resumed", &settled);
         }
         Ok(())
+    }
+
+    /// The card that paid, where the subscription keeps it.
+    fn saved_method(&self, subscription: &Subscription, invoice: &Invoice) -> Option<String> {
+        if !subscription.saves_payment_method {
+            return None;
+        }
+        let intent = invoice.payment_intent.as_deref()?;
+        self.payment_intents
+            .find(intent)
+            .ok()?
+            .payment_method
+            .clone()
     }
 
     /// A renewal's payment failed; `exhausted` when no retry is left.
@@ -143,8 +175,9 @@ impl World {
         let Some(id) = invoice.subscription.as_deref() else {
             return Ok(());
         };
-        let status = self.subscriptions.find(id)?.status;
-        if !matches!(status, Status::Active | Status::PastDue) {
+        let subscription = self.subscriptions.find(id)?;
+        let runs = matches!(subscription.status, Status::Active | Status::PastDue);
+        if !runs || Self::is_awaited(subscription, invoice) {
             return Ok(());
         }
         let next = match (exhausted, self.rules.after_last_retry) {

@@ -78,7 +78,7 @@ impl World {
         Ok(wanted.iter().zip(prices).map(item).collect())
     }
 
-    /// `items[…]` of an update: swapped prices, quantities, additions and removals. No proration is invoiced.
+    /// `items[…]` of an update: swapped prices, quantities, additions and removals.
     pub(super) fn changed_items(
         &mut self,
         params: &Params,

@@ -1,10 +1,12 @@
 //! `POST /v1/subscriptions/:id`
 //!
-//! A change of prices takes effect at once and is charged from the next period on: no proration is
-//! invoiced, and a price of another interval counts from the next renewal.
+//! What a change of items costs, and when, stands in [`change`](super::change).
 
 use serde_json::Value;
 
+use super::change::UpdatePayment;
+use super::create::saves_payment_method;
+use super::proration::ProrationBehavior;
 use super::{PauseCollection, PausedInvoices, Status, Subscription};
 use crate::simulator::agenda::Task;
 use crate::simulator::call::Call;
@@ -21,6 +23,8 @@ pub(in crate::simulator) fn update(
     let params = &call.params;
     let before = world.subscriptions.find(id)?.clone();
     let now = world.now(before.clock());
+    let payment = UpdatePayment::parse(params)?;
+    let proration = ProrationBehavior::parse(params)?.unwrap_or_default();
     let mut after = before.clone();
     params.merge_metadata(&mut after.metadata);
     after.take_cancellation_details(params);
@@ -35,6 +39,9 @@ pub(in crate::simulator) fn update(
         }
     } else {
         params.merge_text("description", &mut after.description);
+        if let Some(saves) = saves_payment_method(params)? {
+            after.saves_payment_method = saves;
+        }
         world.take_default_method(params, &mut after)?;
         after.take_cancellation(params, now)?;
         after.take_pause(params, now)?;
@@ -47,12 +54,17 @@ pub(in crate::simulator) fn update(
         after.period_end = now;
         after.billing_cycle_anchor = now;
         world.end_trial(&before, after, true)?;
+        return Ok(world.subscriptions.find(id)?.render(call.shape));
+    }
+    after.take_trial_end(params, now)?;
+    if params.has("items") && matches!(before.status, Status::Active | Status::PastDue) {
+        world.change_items(&before, after, proration, payment)?;
     } else {
-        after.take_trial_end(params, now)?;
         world.subscriptions.put(after.clone());
         world.announce_change("customer.subscription.updated", &before, &after);
-        world.plan_changes(&before, &after);
     }
+    let after = world.subscriptions.find(id)?.clone();
+    world.plan_changes(&before, &after);
     Ok(world.subscriptions.find(id)?.render(call.shape))
 }
 
@@ -70,7 +82,7 @@ impl World {
     }
 
     /// New dates go on the agenda; the reminders of the old ones find nothing to do.
-    fn plan_changes(&mut self, before: &Subscription, after: &Subscription) {
+    pub(super) fn plan_changes(&mut self, before: &Subscription, after: &Subscription) {
         let (id, clock) = (&after.id, after.clock());
         if before.period_end != after.period_end {
             self.agenda
