@@ -42,6 +42,8 @@ fn dispatch(world: &mut World, call: &Call) -> Result<Value, ApiError> {
 fn read(world: &World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
     let shape = call.shape;
     match path {
+        ["checkout", "sessions"] => checkout::list(world, call),
+        ["checkout", "sessions", id, "line_items"] => checkout::line_items(world, call, id),
         ["checkout", "sessions", id] => retrieve(&world.sessions, id, shape),
         ["customers"] => customer::list(world, call),
         ["customers", id] => customer::retrieve(world, call, id),
@@ -76,6 +78,7 @@ fn retrieve<T: Object>(shelf: &Shelf<T>, id: &str, shape: Shape) -> Result<Value
 fn write(world: &mut World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
     match path {
         ["checkout", "sessions"] => checkout::create(world, call),
+        ["checkout", "sessions", id, "expire"] => checkout::expire(world, call, id),
         ["customers"] => customer::create(world, call),
         ["customers", id] => customer::update(world, call, id),
         ["invoiceitems"] => invoice_item::create(world, call),

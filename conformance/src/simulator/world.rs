@@ -113,6 +113,7 @@ impl World {
             Task::ExpireIncomplete(id) => self.expire_incomplete(id),
             Task::ExpirePendingUpdate(id) => self.expire_pending_update(id),
             Task::ResumeCollection(id) => self.resume_collection(id),
+            Task::ExpireSession(id) => self.expire_session_when_due(id),
             Task::FinalizeInvoice(id) => self.finalize_when_due(id),
             Task::RetryPayment(id) => self.retry_payment(id),
         };

@@ -5,6 +5,7 @@
 )]
 
 mod binary;
+mod checkout;
 mod client;
 mod clock;
 mod delivery;
