@@ -17,6 +17,7 @@ mod idempotency;
 mod official_cli;
 mod official_python;
 mod payments;
+mod portal;
 mod proration;
 mod receiver;
 mod requests;

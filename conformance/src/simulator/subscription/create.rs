@@ -143,6 +143,7 @@ impl World {
             metadata,
             pause_collection: None,
             pending_update: None,
+            scheduled: None,
         };
         subscription.period_end = trial_end.unwrap_or_else(|| subscription.period_from(now));
         if cancel_at_period_end {
