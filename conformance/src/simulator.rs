@@ -42,6 +42,7 @@ mod object;
 mod page;
 mod payment_intent;
 mod payment_method;
+mod portal;
 mod price;
 mod product;
 mod rate_limit;

@@ -17,6 +17,8 @@ pub(super) enum Task {
     ExpirePendingUpdate(String),
     /// `pause_collection[resumes_at]`.
     ResumeCollection(String),
+    /// 24 hours after a checkout session was made.
+    ExpireSession(String),
     /// An automatic draft invoice is finalized and charged.
     FinalizeInvoice(String),
     /// An automatic retry of a failed payment.

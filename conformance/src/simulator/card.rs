@@ -152,6 +152,25 @@ impl TestCard {
         CARDS.iter().find(|card| card.number == digits).copied()
     }
 
+    pub(super) fn all() -> &'static [Self] {
+        CARDS
+    }
+
+    /// The magic id.
+    pub(super) fn id(&self) -> &'static str {
+        self.payment_method
+    }
+
+    /// What it does, for people.
+    pub(super) fn describe(&self) -> &'static str {
+        match self.behaviour {
+            Behaviour::Pays => "pays",
+            Behaviour::FailsOnCharge => "is declined when charged",
+            Behaviour::Challenges => "asks for 3-D Secure",
+            Behaviour::Declined(decline) => decline.message,
+        }
+    }
+
     pub(super) fn last4(&self) -> &'static str {
         &self.number[self.number.len() - 4..]
     }

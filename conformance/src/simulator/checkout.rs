@@ -1,36 +1,116 @@
-//! Checkout: sessions in payment mode, and the payment page that a browser (or the Stripe CLI) confirms.
+//! Checkout: sessions in payment and subscription mode, and what a customer's payment makes of them.
+//!
+//! A session is open until it is paid, expired by request, or 24 hours old. Its page is
+//! [`page/checkout`](super::page); the Stripe CLI confirms it through `/v1/payment_pages` instead.
 
 use serde_json::{Value, json};
 
-use super::call::Call;
-use super::error::ApiError;
 use super::form::{Metadata, Params};
 use super::object::Object;
-use super::payment_intent::{Charged, PaymentIntent, Purpose};
-use super::payment_method::PaymentMethod;
+use super::price::Price;
 use super::shape::Shape;
 use super::shelf::Shelf;
 use super::world::World;
 
-/// An open session could be paid for 24 hours; here the date is only shown.
-const LIFETIME: i64 = 24 * 3600;
+mod complete;
+mod create;
+mod request;
+
+pub(super) use create::create;
+pub(super) use request::{confirm, expire, line_items, list, page};
+
+/// What a session sells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Payment,
+    Subscription,
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Open,
+    Complete,
+    Expired,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Complete => "complete",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// So many of a price.
+#[derive(Clone, Debug)]
+pub(super) struct LineItem {
+    id: String,
+    pub(super) price: Price,
+    pub(super) quantity: i64,
+    /// Of the product.
+    pub(super) description: String,
+}
+
+impl LineItem {
+    pub(super) fn amount(&self) -> i64 {
+        self.price.unit_amount.saturating_mul(self.quantity)
+    }
+
+    fn render(&self, shape: Shape) -> Value {
+        json!({
+            "id": self.id,
+            "object": "item",
+            "amount_discount": 0,
+            "amount_subtotal": self.amount(),
+            "amount_tax": 0,
+            "amount_total": self.amount(),
+            "currency": self.price.currency,
+            "description": self.description,
+            "price": self.price.render(shape),
+            "quantity": self.quantity,
+        })
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     id: String,
     created: i64,
     clock: Option<String>,
-    customer: Option<String>,
-    customer_email: Option<String>,
+    pub(super) mode: Mode,
+    pub(super) status: Status,
+    pub(super) customer: Option<String>,
+    pub(super) customer_email: Option<String>,
     client_reference_id: Option<String>,
-    success_url: Option<String>,
-    cancel_url: Option<String>,
+    pub(super) success_url: Option<String>,
+    pub(super) cancel_url: Option<String>,
+    expires_at: i64,
     metadata: Metadata,
-    amount_total: i64,
-    currency: String,
+    pub(super) items: Vec<LineItem>,
+    pub(super) amount_total: i64,
+    pub(super) currency: String,
     shipping: Option<Value>,
-    /// The billing details of who paid, and the payment.
-    payment: Option<(Option<Value>, String)>,
+    /// What the subscription is made with, besides the items.
+    subscription_data: Params,
+    /// Where a browser pays.
+    url: String,
+    /// Of who paid.
+    billing_details: Option<Value>,
+    payment_intent: Option<String>,
+    subscription: Option<String>,
+    invoice: Option<String>,
 }
 
 impl Object for Session {
@@ -53,9 +133,7 @@ impl Object for Session {
     }
 
     fn render(&self, _: Shape) -> Value {
-        let complete = self.payment.is_some();
-        let intent = self.payment.as_ref().map(|(_, intent)| intent);
-        let url = format!("https://checkout.stripe.com/c/pay/{}", self.id);
+        let makes_customer = self.mode == Mode::Payment && self.customer.is_none();
         json!({
             "id": self.id,
             "object": "checkout.session",
@@ -68,41 +146,47 @@ impl Object for Session {
             "created": self.created,
             "currency": self.currency,
             "customer": self.customer,
-            "customer_creation": if self.customer.is_none() { Some("if_required") } else { None },
+            "customer_creation": makes_customer.then_some("if_required"),
             "customer_details": self.customer_details(),
             "customer_email": self.customer_email,
-            "expires_at": self.created + LIFETIME,
-            "invoice": null,
+            "expires_at": self.expires_at,
+            "invoice": self.invoice,
             "livemode": false,
             "locale": null,
             "metadata": self.metadata,
-            "mode": "payment",
-            "payment_intent": intent,
+            "mode": self.mode.name(),
+            "payment_intent": self.payment_intent,
             "payment_link": null,
             "payment_method_types": ["card"],
-            "payment_status": if complete { "paid" } else { "unpaid" },
+            "payment_status": self.payment_status(),
             "setup_intent": null,
-            "status": if complete { "complete" } else { "open" },
-            "subscription": null,
+            "status": self.status.name(),
+            "subscription": self.subscription,
             "success_url": self.success_url,
             "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
             "ui_mode": "hosted",
-            "url": if complete { None } else { Some(url) },
+            "url": (self.status == Status::Open).then_some(&self.url),
         })
     }
 }
 
 impl Session {
+    fn payment_status(&self) -> &'static str {
+        if self.amount_total == 0 {
+            "no_payment_required"
+        } else if self.status == Status::Complete {
+            "paid"
+        } else {
+            "unpaid"
+        }
+    }
+
     fn customer_details(&self) -> Value {
-        let Some((billing, _)) = &self.payment else {
+        if self.status != Status::Complete {
             return Value::Null;
-        };
-        let given = |name: &str| {
-            billing
-                .as_ref()
-                .and_then(|billing| billing.get(name))
-                .cloned()
-        };
+        }
+        let billing = self.billing_details.as_ref();
+        let given = |name: &str| billing.and_then(|billing| billing.get(name)).cloned();
         json!({
             "address": given("address"),
             "email": given("email").or(self.customer_email.clone().map(Value::from)),
@@ -112,117 +196,21 @@ impl Session {
             "tax_ids": [],
         })
     }
-}
 
-/// `POST /v1/checkout/sessions`
-pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
-    let params = &call.params;
-    if params.required("mode")? != "payment" {
-        return Err(
-            ApiError::not_simulated("checkout in modes other than payment").in_param("mode"),
-        );
+    /// `line_items`, which is shown when asked for.
+    pub(super) fn render_line_items(&self, shape: Shape) -> Value {
+        let items: Vec<Value> = self.items.iter().map(|item| item.render(shape)).collect();
+        json!({
+            "object": "list",
+            "data": items,
+            "has_more": false,
+            "url": format!("/v1/checkout/sessions/{}/line_items", self.id),
+        })
     }
-    let customer = match params.text("customer") {
-        Some(_) => Some(world.customer_in(params)?),
-        None => None,
-    };
-    let (amount_total, currency) = total(world, &params.list("line_items"))?;
-    let shipping = params.group("payment_intent_data").group("shipping");
-    let clock = customer
-        .as_ref()
-        .and_then(|customer| customer.clock())
-        .map(str::to_owned);
-    let mut session = Session {
-        id: world.ids.make("cs_test_"),
-        created: world.now(clock.as_deref()),
-        clock,
-        customer: customer.map(|customer| customer.id().to_owned()),
-        customer_email: params.text("customer_email").map(str::to_owned),
-        client_reference_id: params.text("client_reference_id").map(str::to_owned),
-        success_url: params.text("success_url").map(str::to_owned),
-        cancel_url: params.text("cancel_url").map(str::to_owned),
-        metadata: Metadata::new(),
-        amount_total,
-        currency,
-        shipping: (!shipping.is_empty()).then(|| shipping.as_json()),
-        payment: None,
-    };
-    params.merge_metadata(&mut session.metadata);
-    world.sessions.put(session.clone());
-    Ok(session.render(call.shape))
-}
 
-fn total(world: &World, items: &[Params]) -> Result<(i64, String), ApiError> {
-    if items.is_empty() {
-        return Err(ApiError::parameter_missing("line_items"));
+    /// Where the browser goes after it paid.
+    pub(super) fn after_success(&self) -> Option<String> {
+        let template = self.success_url.as_ref()?;
+        Some(template.replace("{CHECKOUT_SESSION_ID}", &self.id))
     }
-    let mut total = 0i64;
-    let mut currency = String::new();
-    for item in items {
-        if item.has("price_data") {
-            return Err(ApiError::not_simulated("price_data in line items").in_param("line_items"));
-        }
-        let price = world.prices.find(item.required("price")?);
-        let price = price.map_err(|error| error.in_param("line_items[price]"))?;
-        if price.recurring.is_some() {
-            return Err(
-                ApiError::refused("Payment mode takes no recurring prices.").in_param("line_items")
-            );
-        }
-        let quantity = item.quantity()?;
-        total = total.saturating_add(price.unit_amount.saturating_mul(quantity));
-        currency.clone_from(&price.currency);
-    }
-    Ok((total, currency))
-}
-
-/// `GET /v1/payment_pages/:session`: what the hosted page shows. Stripe does not document this object.
-pub(super) fn page(world: &World, call: &Call, id: &str) -> Result<Value, ApiError> {
-    let session = world.sessions.find(id)?;
-    let mut page = session.render(call.shape);
-    page["session_id"] = session.id.as_str().into();
-    Ok(page)
-}
-
-/// `POST /v1/payment_pages/:session/confirm`: the guest pays.
-pub(super) fn confirm(world: &mut World, call: &Call, id: &str) -> Result<Value, ApiError> {
-    let mut session = world.sessions.find(id)?.clone();
-    if session.payment.is_some() {
-        return Err(ApiError::refused(
-            "This checkout session is complete already.",
-        ));
-    }
-    let expected = call.params.integer("expected_amount")?;
-    if expected.is_some_and(|amount| amount != session.amount_total) {
-        return Err(
-            ApiError::refused("The amount differs from the expected one.")
-                .in_param("expected_amount"),
-        );
-    }
-    let method = call.params.required("payment_method")?;
-    let found = world
-        .payment_methods
-        .find(method)
-        .map_err(|error| error.in_param("payment_method"));
-    let method: PaymentMethod = found?.clone();
-    let mut intent: PaymentIntent = world.open_payment_intent(Purpose {
-        customer: session.customer.clone(),
-        clock: session.clock.clone(),
-        amount: session.amount_total,
-        currency: session.currency.clone(),
-        invoice: None,
-        for_future: false,
-    });
-    intent.shipping.clone_from(&session.shipping);
-    world.payment_intents.put(intent.clone());
-    let charged = world.charge_intent(intent.id(), &method, None, call.shape)?;
-    if charged == Charged::Challenged {
-        return Err(ApiError::not_simulated(
-            "3-D Secure in checkout in payment mode",
-        ));
-    }
-    session.payment = Some((method.billing_details.clone(), intent.id().to_owned()));
-    world.sessions.put(session.clone());
-    world.announce("checkout.session.completed", &session);
-    page(world, call, id)
 }

@@ -131,6 +131,27 @@ impl World {
             .map_err(|error| error.in_param("customer"))
     }
 
+    /// A customer of whom nothing is known, not kept yet.
+    pub(super) fn blank_customer(&mut self, clock: Option<String>) -> Customer {
+        Customer {
+            id: self.ids.make("cus_"),
+            created: self.now(clock.as_deref()),
+            clock,
+            deleted: false,
+            address: None,
+            balance: 0,
+            currency: None,
+            description: None,
+            email: None,
+            name: None,
+            phone: None,
+            metadata: Metadata::new(),
+            invoice_prefix: self.ids.make("").to_ascii_uppercase(),
+            next_invoice_sequence: 1,
+            default_payment_method: None,
+        }
+    }
+
     /// Announces the change, if it is one.
     pub(super) fn set_balance(&mut self, id: &str, balance: i64) -> Result<(), ApiError> {
         self.amend::<Customer>(id, "customer.updated", |customer| {
@@ -174,23 +195,9 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
         return Err(ApiError::invalid("resource_missing", message)
             .in_param("invoice_settings[default_payment_method]"));
     }
-    let mut customer = Customer {
-        id: world.ids.make("cus_"),
-        created: world.now(clock.as_deref()),
-        clock,
-        deleted: false,
-        address: None,
-        balance: params.integer("balance")?.unwrap_or(0),
-        currency: None,
-        description: None,
-        email: None,
-        name: None,
-        phone: None,
-        metadata: Metadata::new(),
-        invoice_prefix: world.ids.make("").to_ascii_uppercase(),
-        next_invoice_sequence: 1,
-        default_payment_method: None,
-    };
+    let balance = params.integer("balance")?.unwrap_or(0);
+    let mut customer = world.blank_customer(clock);
+    customer.balance = balance;
     customer.take(params);
     world.customers.put(customer.clone());
     if let Some(method) = method {

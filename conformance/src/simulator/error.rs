@@ -157,6 +157,10 @@ impl ApiError {
         self
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn body(&self) -> Value {
         let mut error = Map::new();
         if let Some(code) = self.code {

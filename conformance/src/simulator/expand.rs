@@ -42,7 +42,7 @@ fn follow(world: &World, value: &mut Value, steps: &[&str], shape: Shape) -> boo
     if value.is_null() {
         return true;
     }
-    if let Some(hidden) = world.hidden(value, step) {
+    if let Some(hidden) = world.hidden(value, step, shape) {
         value[*step] = hidden;
     }
     let Some(property) = value.get_mut(*step) else {
@@ -58,8 +58,13 @@ fn follow(world: &World, value: &mut Value, steps: &[&str], shape: Shape) -> boo
 }
 
 impl World {
-    /// What an object shows only when it is asked to: of an invoice in the newer shape, its payment.
-    fn hidden(&self, object: &Value, property: &str) -> Option<Value> {
+    /// What an object shows only when it is asked to: a session its line items, an invoice in the newer shape its
+    /// payment.
+    fn hidden(&self, object: &Value, property: &str, shape: Shape) -> Option<Value> {
+        if object["object"] == "checkout.session" && property == "line_items" {
+            let session = self.sessions.find(object["id"].as_str()?).ok()?;
+            return Some(session.render_line_items(shape));
+        }
         if object["object"] != "invoice" || object.get("parent").is_none() {
             return None;
         }

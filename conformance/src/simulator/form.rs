@@ -42,6 +42,11 @@ impl Params {
         }
     }
 
+    /// Puts a parameter in, as if it had been sent.
+    pub(super) fn set(&mut self, key: &str, text: &str) {
+        insert(&mut self.fields, &split_key(key), text.to_owned());
+    }
+
     /// Takes a parameter out, as if it had not been sent.
     pub(super) fn forget(&mut self, name: &str) {
         self.fields.remove(name);

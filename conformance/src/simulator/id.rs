@@ -27,7 +27,7 @@ impl IdMaker {
     pub(super) fn make(&mut self, prefix: &'static str) -> String {
         let length = match prefix {
             "cus_" | "prod_" | "si_" | "req_" => 14,
-            "cs_test_" => 58,
+            "cs_test_" | "cs_live_" => 58,
             "whsec_" => 32,
             "acct_" => 16,
             "" => 8,

@@ -107,6 +107,18 @@ impl Invoice {
         self.lines.iter().map(|line| line.amount).sum()
     }
 
+    pub(super) fn created(&self) -> i64 {
+        self.created
+    }
+
+    pub(super) fn currency(&self) -> &str {
+        &self.currency
+    }
+
+    pub(super) fn status_name(&self) -> &'static str {
+        self.status.name()
+    }
+
     pub(super) fn is_draft(&self) -> bool {
         self.status == Status::Draft
     }

@@ -11,6 +11,8 @@ use super::form::Params;
 use super::world::World;
 
 mod authentication;
+mod checkout;
+mod portal;
 
 /// What a page's address is answered with.
 pub(super) struct Page {
@@ -87,6 +89,8 @@ pub(super) fn answer(world: &mut World, method: &str, path: &str, form: &[u8]) -
     };
     world.catch_up();
     match segments.as_slice() {
+        ["c", "pay", id] => Some(checkout::page(world, id, form.as_ref())),
+        ["p", "session", secret] => Some(portal::page(world, secret, form.as_ref())),
         ["3ds", secret] => Some(authentication::page(world, secret, form.as_ref())),
         _ => None,
     }

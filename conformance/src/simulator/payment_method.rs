@@ -131,6 +131,14 @@ impl World {
         Ok(method)
     }
 
+    /// A card that its owner holds out, after 3-D Secure or before.
+    pub(super) fn present_card(&mut self, card: TestCard, authenticated: bool) -> PaymentMethod {
+        let mut method = self.new_method(card);
+        method.authenticated = authenticated;
+        self.payment_methods.put(method.clone());
+        method
+    }
+
     /// Whether the id names a card that can be attached: asked before anything is changed.
     pub(super) fn check_attachable(&self, id: &str) -> Result<(), ApiError> {
         let card = match TestCard::by_payment_method(id) {

@@ -101,6 +101,30 @@ pub(super) struct Price {
     pub(super) unit_amount: i64,
 }
 
+impl Price {
+    /// How long a period is, roughly: enough to tell the shorter of two. Nothing when it is paid once.
+    pub(super) fn length(&self) -> i64 {
+        self.recurring.map_or(0, |interval| {
+            let days = match interval.unit {
+                Unit::Day => 1,
+                Unit::Week => 7,
+                Unit::Month => 30,
+                Unit::Year => 365,
+            };
+            days * interval.count
+        })
+    }
+
+    /// `per month`, `every 3 months`.
+    pub(super) fn rhythm(&self) -> String {
+        match self.recurring {
+            None => "once".to_owned(),
+            Some(interval) if interval.count == 1 => format!("per {}", interval.name()),
+            Some(interval) => format!("every {} {}s", interval.count, interval.name()),
+        }
+    }
+}
+
 impl Object for Price {
     const NOUN: &'static str = "price";
 

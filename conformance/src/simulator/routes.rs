@@ -10,8 +10,8 @@ use super::shape::Shape;
 use super::shelf::Shelf;
 use super::world::World;
 use super::{
-    checkout, customer, event, invoice, invoice_item, payment_intent, payment_method, price,
-    product, subscription, test_clock, webhook_endpoint,
+    checkout, customer, event, invoice, invoice_item, payment_intent, payment_method, portal,
+    price, product, subscription, test_clock, webhook_endpoint,
 };
 
 /// Answers a request and expands what it asks to be expanded.
@@ -42,6 +42,10 @@ fn dispatch(world: &mut World, call: &Call) -> Result<Value, ApiError> {
 fn read(world: &World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
     let shape = call.shape;
     match path {
+        ["billing_portal", "configurations"] => portal::list_configurations(world, call),
+        ["billing_portal", "configurations", id] => retrieve(&world.configurations, id, shape),
+        ["checkout", "sessions"] => checkout::list(world, call),
+        ["checkout", "sessions", id, "line_items"] => checkout::line_items(world, call, id),
         ["checkout", "sessions", id] => retrieve(&world.sessions, id, shape),
         ["customers"] => customer::list(world, call),
         ["customers", id] => customer::retrieve(world, call, id),
@@ -75,7 +79,11 @@ fn retrieve<T: Object>(shelf: &Shelf<T>, id: &str, shape: Shape) -> Result<Value
 
 fn write(world: &mut World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
     match path {
+        ["billing_portal", "configurations"] => portal::create_configuration(world, call),
+        ["billing_portal", "configurations", id] => portal::update_configuration(world, call, id),
+        ["billing_portal", "sessions"] => portal::create_session(world, call),
         ["checkout", "sessions"] => checkout::create(world, call),
+        ["checkout", "sessions", id, "expire"] => checkout::expire(world, call, id),
         ["customers"] => customer::create(world, call),
         ["customers", id] => customer::update(world, call, id),
         ["invoiceitems"] => invoice_item::create(world, call),

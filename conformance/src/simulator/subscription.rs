@@ -16,15 +16,18 @@ mod end;
 mod item;
 mod list;
 mod proration;
+mod schedule;
 mod trial;
 mod update;
 
 use change::PendingUpdate;
+use schedule::ScheduledChange;
 
 pub(super) use create::create;
 pub(super) use end::{Ending, cancel};
 pub(super) use item::Item;
 pub(super) use list::list;
+pub(super) use proration::ProrationBehavior;
 pub(super) use trial::resume;
 pub(super) use update::update;
 
@@ -141,6 +144,8 @@ pub(super) struct Subscription {
     pub(super) metadata: Metadata,
     pub(super) pause_collection: Option<PauseCollection>,
     pending_update: Option<PendingUpdate>,
+    /// What the end of the period changes.
+    pub(super) scheduled: Option<ScheduledChange>,
 }
 
 impl Subscription {
@@ -151,6 +156,10 @@ impl Subscription {
 
     pub(super) fn currency(&self) -> &str {
         self.leading_price().map_or("usd", |price| &price.currency)
+    }
+
+    pub(super) fn cancels_at_period_end(&self) -> bool {
+        self.cancel_at_period_end
     }
 
     /// How often it is billed.
@@ -252,7 +261,7 @@ impl Object for Subscription {
             },
             "pending_setup_intent": null,
             "pending_update": self.render_pending_update(shape),
-            "schedule": null,
+            "schedule": self.scheduled.as_ref().map(|scheduled| &scheduled.id),
             "start_date": self.created,
             "status": self.status.name(),
             "test_clock": self.clock,

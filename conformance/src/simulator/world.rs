@@ -15,6 +15,7 @@ use super::invoice::Invoice;
 use super::invoice_item::InvoiceItem;
 use super::payment_intent::PaymentIntent;
 use super::payment_method::PaymentMethod;
+use super::portal::{Configuration, PortalSession};
 use super::price::Price;
 use super::product::Product;
 use super::shelf::Shelf;
@@ -32,12 +33,14 @@ pub(super) struct World {
     pub(super) desk: DeliveryDesk,
     pub(super) events: Vec<EventRecord>,
     pub(super) clocks: Shelf<TestClock>,
+    pub(super) configurations: Shelf<Configuration>,
     pub(super) customers: Shelf<Customer>,
     pub(super) endpoints: Shelf<WebhookEndpoint>,
     pub(super) invoice_items: Shelf<InvoiceItem>,
     pub(super) invoices: Shelf<Invoice>,
     pub(super) payment_intents: Shelf<PaymentIntent>,
     pub(super) payment_methods: Shelf<PaymentMethod>,
+    pub(super) portal_sessions: Shelf<PortalSession>,
     pub(super) prices: Shelf<Price>,
     pub(super) products: Shelf<Product>,
     pub(super) sessions: Shelf<Session>,
@@ -56,12 +59,14 @@ impl World {
             desk,
             events: Vec::new(),
             clocks: Shelf::default(),
+            configurations: Shelf::default(),
             customers: Shelf::default(),
             endpoints: Shelf::default(),
             invoice_items: Shelf::default(),
             invoices: Shelf::default(),
             payment_intents: Shelf::default(),
             payment_methods: Shelf::default(),
+            portal_sessions: Shelf::default(),
             prices: Shelf::default(),
             products: Shelf::default(),
             sessions: Shelf::default(),
@@ -113,6 +118,7 @@ impl World {
             Task::ExpireIncomplete(id) => self.expire_incomplete(id),
             Task::ExpirePendingUpdate(id) => self.expire_pending_update(id),
             Task::ResumeCollection(id) => self.resume_collection(id),
+            Task::ExpireSession(id) => self.expire_session_when_due(id),
             Task::FinalizeInvoice(id) => self.finalize_when_due(id),
             Task::RetryPayment(id) => self.retry_payment(id),
         };

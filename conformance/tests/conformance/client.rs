@@ -61,6 +61,27 @@ impl TestStripe {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
+    /// The text of a page, as a browser gets it.
+    pub(crate) async fn page(&self, url: &str) -> (u16, String) {
+        let response = self.http.get(url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// A form on a page, sent: the status, the address it leads to, and the text.
+    pub(crate) async fn submit(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+    ) -> (u16, Option<String>, String) {
+        let browser = client().redirect(reqwest::redirect::Policy::none());
+        let request = browser.build().unwrap().post(url).form(form);
+        let response = request.send().await.unwrap();
+        let location = response.headers().get("location");
+        let location = location.map(|url| url.to_str().unwrap().to_owned());
+        let status = response.status().as_u16();
+        (status, location, response.text().await.unwrap())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.send(self.http.get(self.url(path))).await;
         assert_eq!(status, 200, "GET {path}: {body:#}");

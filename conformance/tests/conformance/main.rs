@@ -5,6 +5,7 @@
 )]
 
 mod binary;
+mod checkout;
 mod client;
 mod clock;
 mod delivery;
@@ -16,6 +17,7 @@ mod idempotency;
 mod official_cli;
 mod official_python;
 mod payments;
+mod portal;
 mod proration;
 mod receiver;
 mod requests;

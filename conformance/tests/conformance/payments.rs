@@ -69,14 +69,6 @@ impl Waiting {
     async fn status(&self) -> Value {
         self.stripe.get(&self.subscription).await["status"].clone()
     }
-
-    /// Presses a button on the page at the address.
-    async fn press(&self, url: &str, outcome: &str) -> reqwest::Response {
-        let plain = conformance::client::client().redirect(reqwest::redirect::Policy::none());
-        let form = [("outcome", outcome)];
-        let request = plain.build().unwrap().post(url).form(&form);
-        request.send().await.unwrap()
-    }
 }
 
 #[tokio::test]
@@ -176,15 +168,15 @@ async fn three_d_secure_is_completed_on_a_page_and_then_pays() {
     let url = intent["next_action"]["redirect_to_url"]["url"]
         .as_str()
         .unwrap();
-    let page = waiting.stripe.http.get(url).send().await.unwrap();
-    assert!(page.text().await.unwrap().contains("<form"));
-    let done = waiting.press(url, "complete").await;
-    assert_eq!(done.status(), 303);
-    let location = done.headers()["location"].to_str().unwrap();
+    assert!(waiting.stripe.page(url).await.1.contains("<form"));
+    let complete = [("outcome", "complete")];
+    let (status, location, _) = waiting.stripe.submit(url, &complete).await;
+    assert_eq!(status, 303);
+    let location = location.unwrap();
     assert!(location.starts_with("https://example.com/done?x=1&payment_intent=pi_"));
     assert!(location.ends_with("redirect_status=succeeded"));
     assert_eq!(waiting.status().await, "active");
-    assert_eq!(waiting.press(url, "complete").await.status(), 404);
+    assert_eq!(waiting.stripe.submit(url, &complete).await.0, 404);
 
     // Authenticated once, the card pays for renewals.
     waiting
@@ -201,7 +193,8 @@ async fn failed_authentication_needs_another_card() {
     let action = &intent["next_action"];
     assert_eq!(action["type"], "use_stripe_sdk");
     let url = action["use_stripe_sdk"]["stripe_js"].as_str().unwrap();
-    assert_eq!(waiting.press(url, "fail").await.status(), 200);
+    let fail = [("outcome", "fail")];
+    assert_eq!(waiting.stripe.submit(url, &fail).await.0, 200);
     let intent = waiting.stripe.get(&waiting.intent).await;
     assert_eq!(intent["status"], "requires_payment_method");
     assert_eq!(

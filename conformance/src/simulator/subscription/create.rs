@@ -45,38 +45,48 @@ impl FirstPayment {
 
 pub(in crate::simulator) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
     let customer = world.customer_in(&call.params)?;
-    let first = FirstPayment::parse(&call.params)?;
-    let mut subscription = world.new_subscription(&call.params, &customer)?;
-    let total: i64 = subscription.items.iter().map(super::Item::amount).sum();
-    let due = total + customer.balance.min(0);
-    let free = due <= 0 || subscription.status == Status::Trialing;
-    let card = world.card_for(&subscription)?;
-    let charge = card.as_ref().map(PaymentMethod::charge);
-    let pays = charge == Some(Charge::Paid) && first != FirstPayment::Left;
-    if !free && first == FirstPayment::Required {
-        match charge {
-            Some(Charge::Paid) => {}
-            Some(Charge::Declined(decline)) => return Err(ApiError::card(&decline)),
-            Some(Charge::Challenged) => {
-                return Err(ApiError::requires_action(
-                    "subscription_payment_intent_requires_action",
-                ));
-            }
-            None => {
-                return Err(ApiError::invalid(
-                    "resource_missing",
-                    "This customer has no default payment method.",
-                ));
-            }
-        }
-    }
-    if !free && !pays {
-        subscription.status = Status::Incomplete;
-    }
-    world.begin(subscription, first != FirstPayment::Left, call)
+    let id = world.subscribe(&call.params, &customer)?;
+    Ok(world.subscriptions.find(&id)?.render(call.shape))
 }
 
 impl World {
+    /// Makes the subscription that the parameters ask for and returns its id.
+    pub(in crate::simulator) fn subscribe(
+        &mut self,
+        params: &Params,
+        customer: &Customer,
+    ) -> Result<String, ApiError> {
+        let first = FirstPayment::parse(params)?;
+        let mut subscription = self.new_subscription(params, customer)?;
+        let total: i64 = subscription.items.iter().map(super::Item::amount).sum();
+        let due = total + customer.balance.min(0);
+        let free = due <= 0 || subscription.status == Status::Trialing;
+        let card = self.card_for(&subscription)?;
+        let charge = card.as_ref().map(PaymentMethod::charge);
+        let pays = charge == Some(Charge::Paid) && first != FirstPayment::Left;
+        if !free && first == FirstPayment::Required {
+            match charge {
+                Some(Charge::Paid) => {}
+                Some(Charge::Declined(decline)) => return Err(ApiError::card(&decline)),
+                Some(Charge::Challenged) => {
+                    return Err(ApiError::requires_action(
+                        "subscription_payment_intent_requires_action",
+                    ));
+                }
+                None => {
+                    return Err(ApiError::invalid(
+                        "resource_missing",
+                        "This customer has no default payment method.",
+                    ));
+                }
+            }
+        }
+        if !free && !pays {
+            subscription.status = Status::Incomplete;
+        }
+        self.begin(subscription, first != FirstPayment::Left)
+    }
+
     fn new_subscription(
         &mut self,
         params: &Params,
@@ -133,6 +143,7 @@ impl World {
             metadata,
             pause_collection: None,
             pending_update: None,
+            scheduled: None,
         };
         subscription.period_end = trial_end.unwrap_or_else(|| subscription.period_from(now));
         if cancel_at_period_end {
@@ -160,12 +171,7 @@ impl World {
     }
 
     /// Announces the subscription in the state that the first payment leaves it in, then invoices it.
-    fn begin(
-        &mut self,
-        mut subscription: Subscription,
-        charge: bool,
-        call: &Call,
-    ) -> Result<Value, ApiError> {
+    fn begin(&mut self, mut subscription: Subscription, charge: bool) -> Result<String, ApiError> {
         let id = subscription.id.clone();
         let period = (subscription.period_start, subscription.period_end);
         self.subscriptions.put(subscription.clone());
@@ -183,7 +189,7 @@ impl World {
         if subscription.status == Status::Trialing {
             self.announce_trial_end(&id)?;
         }
-        Ok(self.subscriptions.find(&id)?.render(call.shape))
+        Ok(id)
     }
 
     /// Puts on the agenda what the clock has to do for a new subscription.

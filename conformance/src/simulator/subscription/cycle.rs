@@ -43,6 +43,7 @@ impl World {
         at_once: bool,
     ) -> Result<(), ApiError> {
         let ended = (before.period_start, subscription.period_end);
+        subscription.take_scheduled_change();
         subscription.period_start = subscription.period_end;
         subscription.period_end = subscription.period_from(subscription.period_start);
         let invoice = self.draft_for(&subscription, reason, ended)?;

@@ -37,6 +37,14 @@ impl ProrationBehavior {
             }
         }
     }
+
+    pub(in crate::simulator) fn name(self) -> &'static str {
+        match self {
+            Self::CreateProrations => "create_prorations",
+            Self::AlwaysInvoice => "always_invoice",
+            Self::None => "none",
+        }
+    }
 }
 
 /// A credit (below zero) or a charge for the rest of a period.

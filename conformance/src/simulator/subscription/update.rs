@@ -20,55 +20,63 @@ pub(in crate::simulator) fn update(
     call: &Call,
     id: &str,
 ) -> Result<Value, ApiError> {
-    let params = &call.params;
-    let before = world.subscriptions.find(id)?.clone();
-    let now = world.now(before.clock());
-    let payment = UpdatePayment::parse(params)?;
-    let proration = ProrationBehavior::parse(params)?.unwrap_or_default();
-    let mut after = before.clone();
-    params.merge_metadata(&mut after.metadata);
-    after.take_cancellation_details(params);
-    if before.status.is_over() {
-        if ["items", "cancel_at", "cancel_at_period_end", "trial_end"]
-            .iter()
-            .any(|name| params.has(name))
-        {
-            let message =
-                "A canceled subscription can only update its cancellation_details and metadata.";
-            return Err(ApiError::refused(message));
-        }
-    } else {
-        params.merge_text("description", &mut after.description);
-        if let Some(saves) = saves_payment_method(params)? {
-            after.saves_payment_method = saves;
-        }
-        world.take_default_method(params, &mut after)?;
-        after.take_cancellation(params, now)?;
-        after.take_pause(params, now)?;
-        if params.has("items") {
-            after.items = world.changed_items(params, &before.items, now)?;
-        }
-    }
-    if params.text("trial_end") == Some("now") && before.status == Status::Trialing {
-        after.trial_end = Some(now);
-        after.period_end = now;
-        after.billing_cycle_anchor = now;
-        world.end_trial(&before, after, true)?;
-        return Ok(world.subscriptions.find(id)?.render(call.shape));
-    }
-    after.take_trial_end(params, now)?;
-    if params.has("items") && matches!(before.status, Status::Active | Status::PastDue) {
-        world.change_items(&before, after, proration, payment)?;
-    } else {
-        world.subscriptions.put(after.clone());
-        world.announce_change("customer.subscription.updated", &before, &after);
-    }
-    let after = world.subscriptions.find(id)?.clone();
-    world.plan_changes(&before, &after);
+    world.update_subscription(id, &call.params)?;
     Ok(world.subscriptions.find(id)?.render(call.shape))
 }
 
 impl World {
+    pub(in crate::simulator) fn update_subscription(
+        &mut self,
+        id: &str,
+        params: &Params,
+    ) -> Result<(), ApiError> {
+        let before = self.subscriptions.find(id)?.clone();
+        let now = self.now(before.clock());
+        let payment = UpdatePayment::parse(params)?;
+        let proration = ProrationBehavior::parse(params)?.unwrap_or_default();
+        let mut after = before.clone();
+        params.merge_metadata(&mut after.metadata);
+        after.take_cancellation_details(params);
+        if before.status.is_over() {
+            if ["items", "cancel_at", "cancel_at_period_end", "trial_end"]
+                .iter()
+                .any(|name| params.has(name))
+            {
+                let message = "A canceled subscription can only update its cancellation_details and metadata.";
+                return Err(ApiError::refused(message));
+            }
+        } else {
+            params.merge_text("description", &mut after.description);
+            if let Some(saves) = saves_payment_method(params)? {
+                after.saves_payment_method = saves;
+            }
+            self.take_default_method(params, &mut after)?;
+            after.take_cancellation(params, now)?;
+            after.take_pause(params, now)?;
+            if params.has("items") {
+                after.items = self.changed_items(params, &before.items, now)?;
+                after.scheduled = None;
+            }
+        }
+        if params.text("trial_end") == Some("now") && before.status == Status::Trialing {
+            after.trial_end = Some(now);
+            after.period_end = now;
+            after.billing_cycle_anchor = now;
+            self.end_trial(&before, after, true)?;
+            return Ok(());
+        }
+        after.take_trial_end(params, now)?;
+        if params.has("items") && matches!(before.status, Status::Active | Status::PastDue) {
+            self.change_items(&before, after, proration, payment)?;
+        } else {
+            self.subscriptions.put(after.clone());
+            self.announce_change("customer.subscription.updated", &before, &after);
+        }
+        let after = self.subscriptions.find(id)?.clone();
+        self.plan_changes(&before, &after);
+        Ok(())
+    }
+
     fn take_default_method(
         &self,
         params: &Params,
