@@ -94,6 +94,12 @@ impl Subscription {
         self.contenders.add(event, contender);
     }
 
+    /// Whether it shows this state as of this very second already.
+    #[must_use]
+    pub(crate) fn shows(&self, state: &StateVector, at: StripeTime) -> bool {
+        self.stamp == at && self.settle().is_some_and(|settled| settled.state == state)
+    }
+
     /// Registers that are order-free by construction: each a maximum over events (O6).
     fn feed_registers(&mut self, event: &EventId, created: StripeTime, facts: &SubscriptionFacts) {
         let SubscriptionFacts { post, pre, .. } = facts;

@@ -1,5 +1,6 @@
 //! An object as Stripe's API showed it at a moment (O4): a pseudo-event that competes like any other.
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::facts::Facts;
@@ -21,11 +22,16 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads an answer of Stripe's API. `true_at`: a second in which the object certainly was like this, or
-    /// later: the answer's `Date`, less the time that the call took, less one second.
+    /// later: the answer's `Date`, less the time that the call took, less one second. `taken_at`: when it came, by
+    /// our clock; of two of one second the later one is the better guess.
     ///
     /// # Errors
     /// [`DecodeError`] when it is no such object, or can't be read.
-    pub fn decode(answer: &[u8], true_at: StripeTime) -> Result<Self, DecodeError> {
+    pub fn decode(
+        answer: &[u8],
+        true_at: StripeTime,
+        taken_at: Timestamp,
+    ) -> Result<Self, DecodeError> {
         let object = json::pick(answer, &OBJECT)?;
         let event_type = match text(&object, "object") {
             Some("customer") => EventType::Customer("customer.updated".to_owned()),
@@ -34,7 +40,7 @@ impl Snapshot {
             _ => return Err(DecodeError::NotAnEvent),
         };
         let facts = Facts::of_snapshot(&event_type, &object).ok_or(DecodeError::NotAnEvent)?;
-        let event_id = event_id(&facts, true_at).ok_or(DecodeError::NotAnEvent)?;
+        let event_id = event_id(&facts, true_at, taken_at).ok_or(DecodeError::NotAnEvent)?;
         let (account, said) = match facts {
             Facts::Customer(facts) => (facts.id.clone(), Said::Customer(facts)),
             Facts::Subscription(facts) => (facts.customer.clone(), Said::Subscription(facts)),
@@ -54,13 +60,14 @@ impl Snapshot {
     }
 }
 
-/// The same of the same, whoever asked: two calls that saw the same are one pseudo-event.
-fn event_id(facts: &Facts, true_at: StripeTime) -> Option<EventId> {
+/// Sorts by second, then as they came. What stands in one second is compared by its id and nothing else.
+fn event_id(facts: &Facts, true_at: StripeTime, taken_at: Timestamp) -> Option<EventId> {
     let facts = serde_json::to_vec(facts).ok()?;
     let digest = hexadecimal::encode(Sha256::digest(facts));
     EventId::parse(format!(
-        "evt_snapshot_{}_{}",
+        "evt_snapshot_{}_{:020}_{}",
         true_at.seconds(),
+        taken_at.as_microsecond().max(0),
         digest.get(..16)?
     ))
     .ok()

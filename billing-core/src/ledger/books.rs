@@ -17,7 +17,7 @@ use super::{Command, Outcome};
 use crate::account::Account;
 use crate::alert::Alert;
 use crate::audit::{AuditKey, Draft, Head};
-use crate::change::{AccountChange, Change, QuarantineReason, SetAside};
+use crate::change::{AccountChange, Change, QuarantineReason, Said, SetAside};
 use crate::claim::Claim;
 use crate::event::Event;
 use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId};
@@ -212,13 +212,25 @@ impl<'a> Books<'a> {
     fn refresh(&mut self, changes: &[&AccountChange], now: Timestamp) -> Outcome {
         let mut changed = false;
         for change in changes {
-            changed |= self.apply(change, "refresh", now);
+            if !self.shows(change) {
+                changed |= self.apply(change, "refresh", now);
+            }
         }
         if changed {
             Outcome::Applied
         } else {
             Outcome::Stale
         }
+    }
+
+    /// Whether a snapshot is no news. Many who look within one second must not crowd out what competes in it.
+    fn shows(&self, change: &AccountChange) -> bool {
+        let Said::Subscription(facts) = &change.said else {
+            return false;
+        };
+        let book = self.books.get(&change.account);
+        let record = book.and_then(|book| book.account.subscriptions.get(&facts.id));
+        record.is_some_and(|record| record.shows(&facts.post, change.created))
     }
 
     fn ingest(&mut self, event: &Event, change: Change, now: Timestamp) -> Outcome {

@@ -238,7 +238,7 @@ fn stripe_row(error: StripeError) -> (&'static str, StatusCode, &'static str) {
             StatusCode::PAYMENT_REQUIRED,
             "The payment method was declined.",
         ),
-        error if error.is_transient() => (
+        error if error.is_transient() || error == StripeError::KeySpent => (
             error.code(),
             StatusCode::SERVICE_UNAVAILABLE,
             "Stripe can't be asked now. Send it again.",

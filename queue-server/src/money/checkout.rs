@@ -66,7 +66,7 @@ impl Desk {
             return Ok(Some(stripe.checkout(id).await?.object));
         }
         let account = self.account_for(claim).await?;
-        if self.runs_at_stripe(&account, None).await? {
+        if self.look_at_stripe(&account, &claim.claim_id).await?.runs {
             return Ok(None);
         }
         let new = NewCheckout {

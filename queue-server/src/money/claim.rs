@@ -26,6 +26,15 @@ pub(super) enum Pursued<T> {
     Over,
 }
 
+/// What an account has at Stripe.
+#[derive(Default)]
+pub(super) struct AtStripe {
+    /// Whether a subscription runs.
+    pub(super) runs: bool,
+    /// The subscription that was made for the claim, and waits for its payment.
+    pub(super) claimed: Option<SubscriptionId>,
+}
+
 /// Where the customer pays.
 pub(super) enum ToPay {
     /// On the seller's own page.
@@ -122,9 +131,11 @@ impl Desk {
         let Some(account) = &claim.stripe_customer_id else {
             return Ok(Pursued::Over);
         };
-        match self.runs_at_stripe(account, None).await? {
-            true => Ok(Pursued::Paid),
-            false => Ok(Pursued::Over),
+        let found = self.look_at_stripe(account, &claim.claim_id).await?;
+        match found.claimed {
+            _ if found.runs => Ok(Pursued::Paid),
+            Some(subscription) => self.retire_subscription(&subscription).await,
+            None => Ok(Pursued::Over),
         }
     }
 
@@ -147,8 +158,15 @@ impl Desk {
             Some(account) => account.clone(),
             None => {
                 let key = Key::of_claim(&claim.claim_id, "customer");
-                let made = self.stripe()?.create_customer(&self.customer, key).await?;
-                made.object.id
+                match self.stripe()?.create_customer(&self.customer, key).await {
+                    Ok(made) => made.object.id,
+                    Err(error) => {
+                        if error.is_final() {
+                            self.advance(claim, ClaimStep::Ended).await?;
+                        }
+                        return Err(error.into());
+                    }
+                }
             }
         };
         reach("customer_made");
@@ -163,31 +181,32 @@ impl Desk {
             .ok_or(Problem::SubscribeInProgress)
     }
 
-    /// Whether any subscription of an account runs at Stripe; our records lack it then, and are brought up to date.
-    /// Unpaid ones of ours are ended, but for the one of this claim: they could still be paid beside it.
-    pub(super) async fn runs_at_stripe(
+    /// What an account has at Stripe, and our records may lack: what runs is committed. Unpaid subscriptions of ours
+    /// are ended, but for the one of this claim: they could still be paid beside it.
+    pub(super) async fn look_at_stripe(
         &self,
         account: &StripeCustomerId,
-        claim: Option<&ClaimId>,
-    ) -> Result<bool, Problem> {
-        let mut runs = false;
+        claim: &ClaimId,
+    ) -> Result<AtStripe, Problem> {
+        let mut found = AtStripe::default();
         for subscription in self.stripe()?.subscriptions_of(account).await? {
             match standing(&subscription) {
                 Pursued::Over => {}
                 Pursued::Paid => {
                     self.refresh(&subscription.id).await?;
-                    runs = true;
+                    found.runs = true;
                 }
-                Pursued::Pending(()) => {
-                    let of_another = |of: &str| Some(of) != claim.map(ClaimId::as_str);
-                    if subscription.claim().is_some_and(of_another) {
-                        let retired = self.retire_subscription(&subscription.id).await?;
-                        runs |= matches!(retired, Pursued::Paid);
-                    }
+                Pursued::Pending(()) if subscription.claim() == Some(claim.as_str()) => {
+                    found.claimed = Some(subscription.id);
                 }
+                Pursued::Pending(()) if subscription.claim().is_some() => {
+                    let retired = self.retire_subscription(&subscription.id).await?;
+                    found.runs |= matches!(retired, Pursued::Paid);
+                }
+                Pursued::Pending(()) => {}
             }
         }
-        Ok(runs)
+        Ok(found)
     }
 
     /// Voids the first invoice of a subscription that was not paid, which ends it. Never cancels: whoever pays at

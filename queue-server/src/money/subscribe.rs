@@ -73,33 +73,59 @@ impl Desk {
         claim: &Claim,
     ) -> Result<Option<Answer<StripeSubscription>>, Problem> {
         let account = self.account_for(claim).await?;
-        if self.runs_at_stripe(&account, Some(&claim.claim_id)).await? {
+        let found = self.look_at_stripe(&account, &claim.claim_id).await?;
+        if found.runs {
             return Ok(None);
         }
-        let made = self.ask_for_subscription(claim, &account).await;
-        let answer = match made {
-            Ok(answer) => answer,
-            Err(error) => {
-                // Stripe says that it will never do this: the customer may try with something else.
-                if error.is_final() {
-                    self.advance(claim, ClaimStep::Ended).await?;
-                }
-                return Err(match error {
-                    StripeError::Missing | StripeError::Refused
-                        if claim.wanted.payment_method_id.is_some() =>
-                    {
-                        Problem::PaymentMethodRefused
-                    }
-                    error => error.into(),
-                });
-            }
+        let answer = match found.claimed {
+            Some(made) => self.stripe()?.subscription(&made).await?,
+            None => match self.ask_for_subscription(claim, &account).await {
+                Ok(answer) => self.fresh(answer).await?,
+                Err(error) => return self.not_made(claim, &account, error).await,
+            },
         };
+        self.note_subscription(claim, answer).await.map(Some)
+    }
+
+    async fn note_subscription(
+        &self,
+        claim: &Claim,
+        answer: Answer<StripeSubscription>,
+    ) -> Result<Answer<StripeSubscription>, Problem> {
         reach("subscription_made");
-        let object =
-            ObjectId::parse(answer.object.id.as_str()).map_err(|_| StripeError::Unreadable)?;
+        let object = ObjectId::parse(answer.object.id.as_str());
+        let object = object.map_err(|_| StripeError::Unreadable)?;
         self.advance(claim, ClaimStep::ObjectMade(object)).await?;
         reach("subscription_noted");
-        Ok(Some(self.fresh(answer).await?))
+        Ok(answer)
+    }
+
+    /// Stripe did not make it, or does not say so.
+    async fn not_made(
+        &self,
+        claim: &Claim,
+        account: &StripeCustomerId,
+        error: StripeError,
+    ) -> Result<Option<Answer<StripeSubscription>>, Problem> {
+        if error == StripeError::KeySpent {
+            let found = self.look_at_stripe(account, &claim.claim_id).await?;
+            if let Some(made) = found.claimed {
+                let answer = self.stripe()?.subscription(&made).await?;
+                return self.note_subscription(claim, answer).await.map(Some);
+            }
+        }
+        if error.is_final() {
+            // The customer may try with something else, or under another key.
+            self.advance(claim, ClaimStep::Ended).await?;
+        }
+        Err(match error {
+            StripeError::Missing | StripeError::Refused
+                if claim.wanted.payment_method_id.is_some() =>
+            {
+                Problem::PaymentMethodRefused
+            }
+            error => error.into(),
+        })
     }
 
     async fn ask_for_subscription(
@@ -110,19 +136,20 @@ impl Desk {
         let Some(money) = &self.app.money else {
             return Err(StripeError::NotReached);
         };
-        if let Some(payment_method) = &claim.wanted.payment_method_id {
-            let key = Key::of_claim(&claim.claim_id, "payment-method");
-            money
-                .stripe
-                .attach_payment_method(payment_method, account, key)
-                .await?;
-        }
+        let attached = match &claim.wanted.payment_method_id {
+            None => None,
+            Some(id) => {
+                let key = Key::of_claim(&claim.claim_id, "payment-method");
+                let attached = money.stripe.attach_payment_method(id, account, key).await?;
+                Some(attached.object.id)
+            }
+        };
         let new = NewSubscription {
             account,
             customer: &self.customer,
             claim: &claim.claim_id,
             price: &claim.wanted.price_id,
-            payment_method: claim.wanted.payment_method_id.as_ref(),
+            payment_method: attached.as_ref(),
         };
         let key = Key::of_claim(&claim.claim_id, "subscription");
         money.stripe.create_subscription(&new, key).await

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use billing_core::event::{DecodeError, Snapshot};
 use billing_core::time::StripeTime;
+use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap};
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::clock;
 
 /// An object, with the answer that it was read from.
 #[derive(Debug, Clone)]
@@ -19,18 +22,19 @@ pub struct Answer<T> {
     /// is an older one, told again.
     true_at: Option<StripeTime>,
     replayed: bool,
+    /// When it came, by our clock.
+    taken_at: Timestamp,
 }
 
 impl<T> Answer<T> {
     pub(super) fn new(object: T, body: Vec<u8>, headers: &HeaderMap, took: Duration) -> Self {
-        let replayed = headers
-            .get("Idempotent-Replayed")
-            .is_some_and(|value| value == "true");
+        let replayed = is_replayed(headers);
         Self {
             object,
             body,
             true_at: true_at(headers, took).filter(|_| !replayed),
             replayed,
+            taken_at: clock::now(),
         }
     }
 
@@ -52,7 +56,7 @@ impl<T> Answer<T> {
     /// [`DecodeError`] when it can't be read as a customer, a subscription or an invoice.
     pub fn snapshot(&self) -> Result<Snapshot, DecodeError> {
         let true_at = self.true_at.ok_or(DecodeError::NotAnEvent)?;
-        Snapshot::decode(&self.body, true_at)
+        Snapshot::decode(&self.body, true_at, self.taken_at)
     }
 
     /// The latest invoice of a subscription, where it came along, as the ledger takes it.
@@ -60,8 +64,13 @@ impl<T> Answer<T> {
     pub fn latest_invoice(&self) -> Option<Snapshot> {
         let answer: Value = serde_json::from_slice(&self.body).ok()?;
         let invoice = answer.get("latest_invoice").filter(|it| it.is_object())?;
-        Snapshot::decode(invoice.to_string().as_bytes(), self.true_at?).ok()
+        Snapshot::decode(invoice.to_string().as_bytes(), self.true_at?, self.taken_at).ok()
     }
+}
+
+pub(super) fn is_replayed(headers: &HeaderMap) -> bool {
+    let replayed = headers.get("Idempotent-Replayed");
+    replayed.is_some_and(|value| value == "true")
 }
 
 /// The answer's date, less the time that the call took, less a second: Stripe read the object at some moment of

@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
 use serde::de::DeserializeOwned;
 
+use super::answer::is_replayed;
 use super::{Answer, Stripe, StripeError};
 
 /// The largest answer that is read: a page of a hundred subscriptions stays far below.
@@ -162,7 +163,7 @@ impl Stripe {
         let body = read(response).await.map_err(Failure::of)?;
         if !status.is_success() {
             return Err(Failure {
-                error: StripeError::of_answer(status, &body),
+                error: StripeError::of_answer(status, is_replayed(&headers), &body),
                 should_retry: should_retry(&headers),
                 retry_after: retry_after(&headers),
             });

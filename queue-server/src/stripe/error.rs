@@ -24,6 +24,9 @@ pub enum StripeError {
     /// 5xx: it may have taken effect.
     #[error("Stripe is unavailable")]
     Unavailable,
+    /// 5xx, as it was answered before: whatever became of it then, this is all that its key will tell.
+    #[error("Stripe failed at it before, and only repeats that")]
+    KeySpent,
     /// 429: nothing was done.
     #[error("Stripe takes no more calls now")]
     RateLimited,
@@ -117,6 +120,7 @@ impl StripeError {
             Self::Unreadable => "stripe_unreadable",
             Self::Redirected => "stripe_redirected",
             Self::Unavailable => "stripe_unavailable",
+            Self::KeySpent => "stripe_key_spent",
             Self::RateLimited => "stripe_rate_limited",
             Self::Conflict => "stripe_conflict",
             Self::Unauthenticated => "stripe_unauthenticated",
@@ -128,7 +132,7 @@ impl StripeError {
         }
     }
 
-    /// Whether the same call may succeed later.
+    /// Whether the same call may succeed later, under the same key.
     #[must_use]
     pub fn is_transient(self) -> bool {
         matches!(
@@ -143,10 +147,13 @@ impl StripeError {
         )
     }
 
-    /// Whether Stripe said of this very request that it will never do it.
+    /// Whether the same call will never succeed under the same key.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Missing | Self::Declined(_) | Self::Refused)
+        matches!(
+            self,
+            Self::Missing | Self::Declined(_) | Self::Refused | Self::KeySpent
+        )
     }
 
     pub(super) fn of_transport(error: &reqwest::Error) -> Self {
@@ -159,7 +166,7 @@ impl StripeError {
         }
     }
 
-    pub(super) fn of_answer(status: StatusCode, body: &[u8]) -> Self {
+    pub(super) fn of_answer(status: StatusCode, replayed: bool, body: &[u8]) -> Self {
         let ErrorBody { error } = serde_json::from_slice(body).unwrap_or_default();
         let code = error.code.unwrap_or_default();
         match status.as_u16() {
@@ -168,6 +175,7 @@ impl StripeError {
             403 => Self::Forbidden,
             409 => Self::Conflict,
             429 => Self::RateLimited,
+            500.. if replayed => Self::KeySpent,
             500.. => Self::Unavailable,
             _ if error.r#type == "idempotency_error" => Self::KeyReused,
             _ if error.r#type == "card_error" => {
@@ -188,6 +196,7 @@ mod tests {
     fn of(status: u16, body: &str) -> StripeError {
         StripeError::of_answer(
             StatusCode::from_u16(status).unwrap_or_default(),
+            false,
             body.as_bytes(),
         )
     }

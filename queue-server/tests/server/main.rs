@@ -22,6 +22,7 @@ mod lock;
 mod mirror;
 mod mirror_outage;
 mod mirror_push;
+mod money;
 mod outage;
 mod poison;
 mod pool;

@@ -292,7 +292,7 @@ impl Server {
 }
 
 /// A client of plain HTTP.
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // The server's client has TLS, and so has every other of this build. Whoever comes first
     // installs what it needs.
     drop(rustls::crypto::ring::default_provider().install_default());

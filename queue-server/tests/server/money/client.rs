@@ -1,0 +1,1 @@
+//! The client of Stripe's API by itself.
