@@ -1,11 +1,12 @@
-//! `queue-server serve | migrate | audit …`.
+//! `queue-server serve | migrate | audit … | stripe …`.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{AuditConfig, ConfigErrors, DatabaseConfig, ServeConfig};
-use crate::{audit, serve, telemetry};
+use crate::config::{AuditConfig, ConfigErrors, DatabaseConfig, ServeConfig, stripe_from_env};
+use crate::setup::SetupOptions;
+use crate::{audit, serve, setup, telemetry};
 
 /// Takes Stripe's webhooks, keeps one truth of who has paid, and feeds the mirror that gates read.
 ///
@@ -26,6 +27,11 @@ Needed by `serve`:
   STRIPE_PRICE_ID_PRO      the price ids of each plan, comma-separated
   STRIPE_PRICE_ID_PRO_PLUS
   FLAG_QUEUE_BILLING=true  billing is off until this says so
+Needed to let customers subscribe (`queue-server stripe setup` makes what they name):
+  STRIPE_RESTRICTED_KEY    the key that Stripe is called with
+  STRIPE_PUBLISHABLE_KEY   the key that browsers are given
+  CUSTOMER_TOKEN_SECRET    what tokens of customers are signed with: openssl rand -hex 32
+  RETURN_URL_ORIGINS       where customers are sent back to, such as https://app.example.com
 Often set:
   DATABASE_URL             default sqlite://queue.db
   MIRROR_DATABASE_URL      the database of the service that gates; default: the same database
@@ -43,6 +49,16 @@ enum Command {
     /// Look at the audit chain.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Prepare an account at Stripe.
+    #[command(subcommand)]
+    Stripe(StripeCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum StripeCommand {
+    /// Make what Queue needs, unless it is there: products and prices of the plans, the webhook endpoint, the customer
+    /// portal's configuration. Prints the variables to set. Needs STRIPE_RESTRICTED_KEY; test or live mode is the key's.
+    Setup(SetupOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +90,9 @@ impl Cli {
                 }),
                 Command::Migrate => DatabaseConfig::from_env()
                     .map(|config| runtime.block_on(serve::migrate(&config))),
+                Command::Stripe(StripeCommand::Setup(options)) => {
+                    stripe_from_env().map(|config| runtime.block_on(setup::setup(config, options)))
+                }
                 Command::Audit(AuditCommand::Head) => {
                     DatabaseConfig::from_env().map(|config| runtime.block_on(audit::head(&config)))
                 }

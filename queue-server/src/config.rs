@@ -11,7 +11,7 @@ mod stripe;
 pub use environment::{BadValue, ConfigErrors, Environment};
 pub use mirror::{MirrorConfig, ReceiverConfig};
 pub use plans::{Plan, Plans};
-pub use stripe::MoneyConfig;
+pub use stripe::{MoneyConfig, stripe_from_env};
 
 use std::fmt;
 use std::net::IpAddr;

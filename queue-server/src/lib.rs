@@ -16,5 +16,6 @@ mod mirror;
 mod money;
 mod origin;
 mod serve;
+mod setup;
 mod telemetry;
 mod worker;

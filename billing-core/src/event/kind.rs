@@ -45,6 +45,22 @@ pub enum SubscriptionEventKind {
     Deleted,
 }
 
+/// The handled types that concern no subscription.
+const HANDLED: [&str; 12] = [
+    "customer.created",
+    "customer.updated",
+    "customer.deleted",
+    "invoice.finalized",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice.payment_failed",
+    "invoice.payment_action_required",
+    "invoice.updated",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
+    "checkout.session.completed",
+];
+
 const SUBSCRIPTION_PREFIX: &str = "customer.subscription.";
 
 impl SubscriptionEventKind {
@@ -97,6 +113,13 @@ impl EventType {
         }
     }
 
+    /// The types that are handled, as Stripe writes them: what a webhook endpoint is to be sent.
+    #[must_use]
+    pub fn handled() -> Vec<&'static str> {
+        let subscriptions = SubscriptionEventKind::ALL.iter().map(|(_, name)| *name);
+        HANDLED.iter().copied().chain(subscriptions).collect()
+    }
+
     /// `type` as Stripe writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -123,5 +146,19 @@ impl EventType {
 impl fmt::Display for EventType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handled_is_understood_and_says_its_name() {
+        for name in EventType::handled() {
+            let parsed = EventType::parse(name);
+            assert!(!matches!(parsed, EventType::Unhandled(_)), "{name}");
+            assert_eq!(parsed.as_str(), name);
+        }
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
-use super::Environment;
+use super::{ConfigErrors, Environment};
 use crate::origin::Origins;
 use crate::stripe::{DEFAULT_API_VERSION, Pace, StripeConfig};
 
+const KEY: &str = "STRIPE_RESTRICTED_KEY";
+const KEY_REMEDY: &str = "set it to a restricted key, rk_…, or to a secret key";
 const DEFAULT_BASE: &str = "https://api.stripe.com";
 const DEFAULT_TIMEOUT_SECONDS: u64 = 10;
 
@@ -25,11 +27,7 @@ pub struct MoneyConfig {
 
 /// Reads how Stripe is called. `Ok(None)`: it is not to be.
 pub(super) fn take_stripe(env: &mut Environment) -> Option<StripeConfig> {
-    let key = env.optional(
-        "STRIPE_RESTRICTED_KEY",
-        "set it to a restricted key, rk_…, or to a secret key",
-        bearer,
-    );
+    let key = env.optional(KEY, KEY_REMEDY, bearer);
     let base = env.defaulted(
         "STRIPE_API_BASE",
         DEFAULT_BASE,
@@ -58,6 +56,18 @@ pub(super) fn take_stripe(env: &mut Environment) -> Option<StripeConfig> {
         timeout: Duration::from_secs(seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
         pace: Pace::default(),
     })
+}
+
+/// Reads how Stripe is called, from the environment of a process that does nothing else.
+///
+/// # Errors
+/// [`ConfigErrors`] names every bad variable.
+pub fn stripe_from_env() -> Result<StripeConfig, ConfigErrors> {
+    let mut env = Environment::of_process();
+    env.required(KEY, KEY_REMEDY, bearer);
+    let config = take_stripe(&mut env);
+    env.finish()?;
+    config.ok_or_else(ConfigErrors::default)
 }
 
 impl MoneyConfig {

@@ -1,9 +1,12 @@
 //! The money path on the running server, against the simulated Stripe.
 
 mod authority;
+mod checkout;
 mod client;
 mod parallel;
 mod plans;
+mod portal;
+mod setup;
 mod subscribe;
 mod tokens;
 
