@@ -24,6 +24,8 @@ mod call;
 mod card;
 mod checkout;
 mod config;
+mod coupon;
+mod created;
 mod customer;
 mod delivery;
 mod difference;

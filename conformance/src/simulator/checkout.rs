@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::coupon::Coupon;
 use super::form::{Metadata, Params};
 use super::object::Object;
 use super::price::Price;
@@ -99,7 +100,10 @@ pub(super) struct Session {
     expires_at: i64,
     metadata: Metadata,
     pub(super) items: Vec<LineItem>,
+    amount_subtotal: i64,
     pub(super) amount_total: i64,
+    /// Taken off.
+    coupon: Option<Coupon>,
     pub(super) currency: String,
     shipping: Option<Value>,
     /// What the subscription is made with, besides the items.
@@ -137,7 +141,7 @@ impl Object for Session {
         json!({
             "id": self.id,
             "object": "checkout.session",
-            "amount_subtotal": self.amount_total,
+            "amount_subtotal": self.amount_subtotal,
             "amount_total": self.amount_total,
             "automatic_tax": { "enabled": false, "liability": null, "status": null },
             "cancel_url": self.cancel_url,
@@ -163,7 +167,7 @@ impl Object for Session {
             "status": self.status.name(),
             "subscription": self.subscription,
             "success_url": self.success_url,
-            "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
+            "total_details": { "amount_discount": self.amount_subtotal - self.amount_total, "amount_shipping": 0, "amount_tax": 0 },
             "ui_mode": "hosted",
             "url": (self.status == Status::Open).then_some(&self.url),
         })

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::created::CreatedFilter;
 use super::error::ApiError;
 use super::form::{Metadata, Params};
 use super::object::Object;
@@ -245,12 +246,14 @@ pub(super) fn update(world: &mut World, call: &Call, id: &str) -> Result<Value, 
     Ok(changed.render(call.shape))
 }
 
-/// `GET /v1/customers`, also by `email` and `test_clock`.
+/// `GET /v1/customers`, also by `email`, `created` and `test_clock`.
 pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
     let email = call.params.text("email");
     let clock = call.params.text("test_clock");
+    let created = CreatedFilter::parse(&call.params)?;
     world.customers.page(call, |customer| {
         !customer.deleted
+            && created.takes(customer.created)
             && email.is_none_or(|email| customer.email.as_deref() == Some(email))
             && customer.clock() == clock
     })

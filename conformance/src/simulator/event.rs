@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::call::{Call, Cause};
+use super::created::CreatedFilter;
 use super::error::ApiError;
 use super::object::Object;
 use super::shape::{ApiVersion, Both};
@@ -161,25 +162,13 @@ pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
     let params = &call.params;
     let mut types = params.texts("types");
     types.extend(params.text("type").map(str::to_owned));
-    let created = params.group("created");
-    let exactly = params.integer("created")?;
-    let bounds = [
-        created.integer("gt")?.map(|bound| bound + 1),
-        created.integer("gte")?,
-        exactly,
-    ];
-    let limits = [
-        created.integer("lt")?.map(|bound| bound - 1),
-        created.integer("lte")?,
-        exactly,
-    ];
+    let created = CreatedFilter::parse(params)?;
     let keep = |event: &&EventRecord| {
         (types.is_empty()
             || types
                 .iter()
                 .any(|wanted| matches(wanted, &event.event_type)))
-            && bounds.iter().flatten().all(|bound| event.created >= *bound)
-            && limits.iter().flatten().all(|limit| event.created <= *limit)
+            && created.takes(event.created)
     };
     let render = |event: &EventRecord| event.render(&world.rules.api_version, world.pending(event));
     page(

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use super::invoice::Invoice;
 use super::object::Object;
 use super::payment_intent::PaymentIntent;
 use super::shape::Shape;
@@ -48,7 +49,14 @@ fn follow(world: &World, value: &mut Value, steps: &[&str], shape: Shape) -> boo
     let Some(property) = value.get_mut(*step) else {
         return false;
     };
-    if let Some(object) = property
+    if let Value::Array(elements) = property {
+        for element in elements {
+            let object = element
+                .as_str()
+                .and_then(|id| world.render_by_id(id, shape));
+            *element = object.unwrap_or_else(|| element.take());
+        }
+    } else if let Some(object) = property
         .as_str()
         .and_then(|id| world.render_by_id(id, shape))
     {
@@ -81,12 +89,24 @@ impl World {
         }
     }
 
+    /// Wherever it is in use.
+    fn render_discount(&self, id: &str, shape: Shape) -> Option<Value> {
+        let on_subscriptions = self.subscriptions.iter();
+        let on_subscriptions = on_subscriptions.filter_map(|one| one.discount.as_ref());
+        let on_invoices = self.invoices.iter().filter_map(Invoice::discount);
+        let found = on_subscriptions
+            .chain(on_invoices)
+            .find(|discount| discount.id == id);
+        found.map(|discount| discount.render(shape))
+    }
+
     fn render_by_id(&self, id: &str, shape: Shape) -> Option<Value> {
         fn from<T: Object>(shelf: &Shelf<T>, id: &str, shape: Shape) -> Option<Value> {
             shelf.find(id).ok().map(|object| object.render(shape))
         }
         match id.split_once('_')?.0 {
             "cus" => from(&self.customers, id, shape),
+            "di" => self.render_discount(id, shape),
             "clock" => from(&self.clocks, id, shape),
             "in" => from(&self.invoices, id, shape),
             "pi" => from(&self.payment_intents, id, shape),

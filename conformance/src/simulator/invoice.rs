@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::coupon::Discount;
 use super::form::Metadata;
 use super::object::Object;
 use super::shape::Shape;
@@ -83,6 +84,8 @@ pub(super) struct Invoice {
     status: Status,
     lines: Vec<Line>,
     currency: String,
+    /// What was taken off, and by which discount.
+    discount: Option<(Discount, i64)>,
     amount_paid: i64,
     /// The customer's balance before and after this invoice; a credit is below zero.
     starting_balance: i64,
@@ -103,8 +106,20 @@ pub(super) struct Invoice {
 }
 
 impl Invoice {
-    pub(super) fn total(&self) -> i64 {
+    fn subtotal(&self) -> i64 {
         self.lines.iter().map(|line| line.amount).sum()
+    }
+
+    pub(super) fn total(&self) -> i64 {
+        self.subtotal() - self.discount.as_ref().map_or(0, |(_, off)| *off)
+    }
+
+    pub(super) fn discount(&self) -> Option<&Discount> {
+        self.discount.as_ref().map(|(discount, _)| discount)
+    }
+
+    pub(super) fn is_discounted(&self) -> bool {
+        self.discount.is_some()
     }
 
     pub(super) fn created(&self) -> i64 {
@@ -173,6 +188,8 @@ impl Invoice {
         match shape {
             Shape::Legacy => {
                 invoice["charge"] = Value::Null;
+                let discount = self.discount.as_ref();
+                invoice["discount"] = discount.map(|(discount, _)| discount.render(shape)).into();
                 invoice["paid"] = (self.status == Status::Paid).into();
                 invoice["payment_intent"] = self.payment_intent.clone().into();
                 invoice["subscription"] = self.subscription.clone().into();
@@ -222,6 +239,11 @@ impl Object for Invoice {
             .iter()
             .map(|line| line.render(self, shape))
             .collect();
+        let discounted: Vec<Value> = self
+            .discount
+            .iter()
+            .map(|(discount, off)| json!({ "amount": off, "discount": discount.id }))
+            .collect();
         let total = self.total();
         let mut invoice = json!({
             "id": self.id,
@@ -244,7 +266,7 @@ impl Object for Invoice {
             "customer_name": self.customer_name,
             "default_payment_method": self.default_payment_method,
             "description": self.description,
-            "discounts": [],
+            "discounts": self.discount.iter().map(|(discount, _)| &discount.id).collect::<Vec<_>>(),
             "due_date": null,
             "effective_at": self.transitions.finalized_at,
             "ending_balance": self.ending_balance,
@@ -271,9 +293,10 @@ impl Object for Invoice {
                 "paid_at": self.transitions.paid_at,
                 "voided_at": self.transitions.voided_at,
             },
-            "subtotal": total,
+            "subtotal": self.subtotal(),
             "test_clock": self.clock,
             "total": total,
+            "total_discount_amounts": discounted,
         });
         self.render_links(&mut invoice, shape);
         invoice

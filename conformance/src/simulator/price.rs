@@ -12,6 +12,8 @@ use super::shape::Shape;
 use super::shelf::Shelf;
 use super::world::World;
 
+mod lookup_key;
+
 /// The unit of a billing period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
@@ -91,7 +93,7 @@ impl Interval {
 pub(super) struct Price {
     id: String,
     created: i64,
-    active: bool,
+    pub(super) active: bool,
     pub(super) currency: String,
     lookup_key: Option<String>,
     metadata: Metadata,
@@ -193,19 +195,16 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
         Some(Interval::parse(&recurring)?)
     };
     let lookup_key = params.text("lookup_key").map(str::to_owned);
-    let taken = |price: &Price| lookup_key.is_some() && price.lookup_key == lookup_key;
-    if world.prices.iter().any(taken) {
-        return Err(
-            ApiError::refused("A price already uses that lookup key.").in_param("lookup_key")
-        );
-    }
+    let active = params.flag("active")?.unwrap_or(true);
+    lookup_key::check(world, params, None)?;
     let product = product_of(world, params)?;
+    lookup_key::take(world, params, None)?;
     let mut metadata = Metadata::new();
     params.merge_metadata(&mut metadata);
     let price = Price {
         id: world.ids.make("price_"),
         created: world.now(None),
-        active: true,
+        active,
         currency,
         lookup_key,
         metadata,
@@ -217,6 +216,28 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
     world.prices.put(price.clone());
     world.announce("price.created", &price);
     Ok(price.render(call.shape))
+}
+
+/// `POST /v1/prices/:id`: amounts stay as they are, as with Stripe.
+pub(super) fn update(world: &mut World, call: &Call, id: &str) -> Result<Value, ApiError> {
+    let params = &call.params;
+    let active = params.flag("active")?;
+    for name in ["unit_amount", "currency", "recurring", "product"] {
+        if params.has(name) {
+            return Err(ApiError::parameter_unknown(name));
+        }
+    }
+    world.prices.find(id)?;
+    lookup_key::check(world, params, Some(id))?;
+    lookup_key::take(world, params, Some(id))?;
+    let updated = world.amend::<Price>(id, "price.updated", |price| {
+        price.active = active.unwrap_or(price.active);
+        params.merge_text("nickname", &mut price.nickname);
+        params.merge_text("lookup_key", &mut price.lookup_key);
+        params.merge_metadata(&mut price.metadata);
+    })?;
+    world.show_price(&updated);
+    Ok(updated.render(call.shape))
 }
 
 /// An existing product, or one made on the spot from `product_data[name]`.
@@ -235,13 +256,18 @@ fn product_of(world: &mut World, params: &Params) -> Result<String, ApiError> {
     Ok(product.id().to_owned())
 }
 
-/// `GET /v1/prices`, also by `lookup_keys[]`.
+/// `GET /v1/prices`, also by `lookup_keys[]`, `product`, `active`, `currency` and `type`.
 pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
     let keys = call.params.texts("lookup_keys");
-    let product = call.params.text("product");
+    let (product, currency) = (call.params.text("product"), call.params.text("currency"));
+    let active = call.params.flag("active")?;
+    let kind = call.params.text("type");
     world.prices.page(call, |price| {
         let key = price.lookup_key.as_ref();
         (keys.is_empty() || key.is_some_and(|key| keys.contains(key)))
             && product.is_none_or(|product| price.product == product)
+            && currency.is_none_or(|currency| price.currency == currency)
+            && active.is_none_or(|active| price.active == active)
+            && kind.is_none_or(|kind| (kind == "recurring") == price.recurring.is_some())
     })
 }

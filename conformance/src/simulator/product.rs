@@ -74,11 +74,40 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
         ));
     }
     let name = params.required("name")?.to_owned();
+    let active = params.flag("active")?.unwrap_or(true);
     let product = make(world, name, |product| {
+        product.active = active;
         params.merge_text("description", &mut product.description);
         params.merge_metadata(&mut product.metadata);
     });
     Ok(product.render(call.shape))
+}
+
+/// `POST /v1/products/:id`
+pub(super) fn update(world: &mut World, call: &Call, id: &str) -> Result<Value, ApiError> {
+    let params = &call.params;
+    let active = params.flag("active")?;
+    let now = world.now(None);
+    let updated = world.amend::<Product>(id, "product.updated", |product| {
+        product.active = active.unwrap_or(product.active);
+        if let Some(name) = params.text("name") {
+            product.name = name.to_owned();
+        }
+        params.merge_text("description", &mut product.description);
+        params.merge_metadata(&mut product.metadata);
+        product.updated = now;
+    })?;
+    Ok(updated.render(call.shape))
+}
+
+/// `GET /v1/products`, also by `active` and `ids[]`.
+pub(super) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
+    let active = call.params.flag("active")?;
+    let ids = call.params.texts("ids");
+    world.products.page(call, |product| {
+        active.is_none_or(|active| product.active == active)
+            && (ids.is_empty() || ids.contains(&product.id))
+    })
 }
 
 /// Puts a new product on the shelf and announces it.

@@ -10,8 +10,8 @@ use super::shape::Shape;
 use super::shelf::Shelf;
 use super::world::World;
 use super::{
-    checkout, customer, event, invoice, invoice_item, payment_intent, payment_method, portal,
-    price, product, subscription, test_clock, webhook_endpoint,
+    checkout, coupon, customer, event, invoice, invoice_item, payment_intent, payment_method,
+    portal, price, product, subscription, test_clock, webhook_endpoint,
 };
 
 /// Answers a request and expands what it asks to be expanded.
@@ -47,6 +47,9 @@ fn read(world: &World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
         ["checkout", "sessions"] => checkout::list(world, call),
         ["checkout", "sessions", id, "line_items"] => checkout::line_items(world, call, id),
         ["checkout", "sessions", id] => retrieve(&world.sessions, id, shape),
+        ["account"] => Ok(world.account()),
+        ["coupons"] => world.coupons.page(call, |_| true),
+        ["coupons", id] => retrieve(&world.coupons, id, shape),
         ["customers"] => customer::list(world, call),
         ["customers", id] => customer::retrieve(world, call, id),
         ["customers", id, "payment_methods"] => payment_method::list(world, call, Some(id)),
@@ -61,7 +64,7 @@ fn read(world: &World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
         ["payment_pages", id] => checkout::page(world, call, id),
         ["prices"] => price::list(world, call),
         ["prices", id] => retrieve(&world.prices, id, shape),
-        ["products"] => world.products.page(call, |_| true),
+        ["products"] => product::list(world, call),
         ["products", id] => retrieve(&world.products, id, shape),
         ["subscriptions"] => subscription::list(world, call),
         ["subscriptions", id] => retrieve(&world.subscriptions, id, shape),
@@ -84,6 +87,7 @@ fn write(world: &mut World, call: &Call, path: &[&str]) -> Result<Value, ApiErro
         ["billing_portal", "sessions"] => portal::create_session(world, call),
         ["checkout", "sessions"] => checkout::create(world, call),
         ["checkout", "sessions", id, "expire"] => checkout::expire(world, call, id),
+        ["coupons"] => coupon::create(world, call),
         ["customers"] => customer::create(world, call),
         ["customers", id] => customer::update(world, call, id),
         ["invoiceitems"] => invoice_item::create(world, call),
@@ -99,19 +103,23 @@ fn write(world: &mut World, call: &Call, path: &[&str]) -> Result<Value, ApiErro
         ["payment_methods", id, "detach"] => payment_method::detach(world, call, id),
         ["payment_pages", id, "confirm"] => checkout::confirm(world, call, id),
         ["prices"] => price::create(world, call),
+        ["prices", id] => price::update(world, call, id),
         ["products"] => product::create(world, call),
+        ["products", id] => product::update(world, call, id),
         ["subscriptions"] => subscription::create(world, call),
         ["subscriptions", id] => subscription::update(world, call, id),
         ["subscriptions", id, "resume"] => subscription::resume(world, call, id),
         ["test_helpers", "test_clocks"] => test_clock::create(world, call),
         ["test_helpers", "test_clocks", id, "advance"] => test_clock::advance(world, call, id),
         ["webhook_endpoints"] => webhook_endpoint::create(world, call),
+        ["webhook_endpoints", id] => webhook_endpoint::update(world, call, id),
         _ => Err(ApiError::unknown_path(&call.method, &call.path)),
     }
 }
 
 fn delete(world: &mut World, call: &Call, path: &[&str]) -> Result<Value, ApiError> {
     match path {
+        ["coupons", id] => coupon::delete(world, id),
         ["customers", id] => customer::delete(world, id),
         ["subscriptions", id] => subscription::cancel(world, call, id),
         ["test_helpers", "test_clocks", id] => test_clock::delete(world, id),

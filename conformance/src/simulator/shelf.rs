@@ -71,6 +71,10 @@ pub(super) fn page<'a, T: 'a>(
         let found = rows.iter().position(|row| id(row) == wanted);
         found.ok_or_else(|| ApiError::resource_missing("object", wanted).in_param(param))
     };
+    if params.text("starting_after").is_some() && params.text("ending_before").is_some() {
+        let message = "Only one of starting_after and ending_before can be specified.";
+        return Err(ApiError::refused(message).in_param("ending_before"));
+    }
     let mut rows: Vec<&T> = oldest_first.rev().collect();
     if let Some(wanted) = params.text("starting_after") {
         rows.drain(..=place(&rows, wanted, "starting_after")?);

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::coupon::Discount;
 use super::form::Metadata;
+use super::invoice::Invoice;
 use super::object::Object;
 use super::price::{Interval, Price};
 use super::shape::Shape;
@@ -146,6 +148,7 @@ pub(super) struct Subscription {
     pending_update: Option<PendingUpdate>,
     /// What the end of the period changes.
     pub(super) scheduled: Option<ScheduledChange>,
+    pub(super) discount: Option<Discount>,
 }
 
 impl Subscription {
@@ -160,6 +163,21 @@ impl Subscription {
 
     pub(super) fn cancels_at_period_end(&self) -> bool {
         self.cancel_at_period_end
+    }
+
+    /// A discount that is used up, or past its time, is no longer shown.
+    fn drop_discount_when_over(&mut self, now: i64) {
+        self.discount = self
+            .discount
+            .take()
+            .filter(|discount| !discount.is_over(now));
+    }
+
+    /// The invoice was reduced by the discount.
+    fn use_discount(&mut self, invoice: &Invoice) {
+        if let Some(discount) = self.discount.as_mut().filter(|_| invoice.is_discounted()) {
+            discount.used = true;
+        }
     }
 
     /// How often it is billed.
@@ -248,6 +266,7 @@ impl Object for Subscription {
             "default_payment_method": self.default_payment_method,
             "default_source": null,
             "description": self.description,
+            "discounts": self.discount.iter().map(|discount| &discount.id).collect::<Vec<_>>(),
             "ended_at": self.ended_at,
             "items": self.render_items(shape),
             "latest_invoice": self.latest_invoice,
@@ -270,6 +289,11 @@ impl Object for Subscription {
             "trial_start": self.trial_start,
         });
         if shape == Shape::Legacy {
+            subscription["discount"] = self
+                .discount
+                .as_ref()
+                .map(|discount| discount.render(shape))
+                .into();
             subscription["current_period_end"] = self.period_end.into();
             subscription["current_period_start"] = self.period_start.into();
         }

@@ -6,7 +6,7 @@ use super::call::Call;
 use super::delivery::{Destination, Lane, Parcel};
 use super::error::ApiError;
 use super::event::{EventRecord, matches};
-use super::form::Metadata;
+use super::form::{Metadata, Params};
 use super::object::Object;
 use super::shape::{ApiVersion, Shape};
 use super::shelf::Shelf;
@@ -55,14 +55,17 @@ pub(super) struct WebhookEndpoint {
     description: Option<String>,
     metadata: Metadata,
     lane: Lane,
+    disabled: bool,
 }
 
 impl WebhookEndpoint {
     pub(super) fn wants(&self, event_type: &str) -> bool {
-        self.endpoint
-            .enabled_events
-            .iter()
-            .any(|pattern| matches(pattern, event_type))
+        !self.disabled
+            && self
+                .endpoint
+                .enabled_events
+                .iter()
+                .any(|pattern| matches(pattern, event_type))
     }
 
     pub(super) fn send(&self, event: &EventRecord) {
@@ -109,7 +112,7 @@ impl Object for WebhookEndpoint {
             "enabled_events": self.endpoint.enabled_events,
             "livemode": false,
             "metadata": self.metadata,
-            "status": "enabled",
+            "status": if self.disabled { "disabled" } else { "enabled" },
             "url": self.endpoint.url,
         })
     }
@@ -130,6 +133,7 @@ impl World {
             description: None,
             metadata: Metadata::new(),
             lane,
+            disabled: false,
         };
         self.endpoints.put(added.clone());
         added
@@ -139,10 +143,8 @@ impl World {
 /// `POST /v1/webhook_endpoints`; the only response that shows the secret.
 pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
     let params = &call.params;
-    let url = params.required("url")?.to_owned();
-    if !url.starts_with("http://") {
-        return Err(ApiError::not_simulated("webhook endpoints over https").in_param("url"));
-    }
+    params.required("url")?;
+    let url = plain_url(params)?.unwrap_or_default();
     let enabled_events = params.texts("enabled_events");
     if enabled_events.is_empty() {
         return Err(ApiError::parameter_missing("enabled_events"));
@@ -167,6 +169,39 @@ pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> 
     let mut rendered = added.render(call.shape);
     rendered["secret"] = secret.into();
     Ok(rendered)
+}
+
+fn plain_url(params: &Params) -> Result<Option<String>, ApiError> {
+    let url = params.text("url").map(str::to_owned);
+    if url.as_ref().is_some_and(|url| !url.starts_with("http://")) {
+        return Err(ApiError::not_simulated("webhook endpoints over https").in_param("url"));
+    }
+    Ok(url)
+}
+
+/// `POST /v1/webhook_endpoints/:id`. What was queued still goes to the address before.
+pub(super) fn update(world: &mut World, call: &Call, id: &str) -> Result<Value, ApiError> {
+    let params = &call.params;
+    let mut updated = world.endpoints.find(id)?.clone();
+    if params.has("api_version") {
+        return Err(ApiError::parameter_unknown("api_version"));
+    }
+    let url = plain_url(params)?;
+    updated.disabled = params.flag("disabled")?.unwrap_or(updated.disabled);
+    if params.has("enabled_events") {
+        updated.endpoint.enabled_events = params.texts("enabled_events");
+    }
+    params.merge_text("description", &mut updated.description);
+    params.merge_metadata(&mut updated.metadata);
+    if let Some(url) = url.filter(|url| *url != updated.endpoint.url) {
+        updated.lane = world.desk.open_lane(Destination {
+            url: url.clone(),
+            secret: updated.endpoint.secret.clone(),
+        });
+        updated.endpoint.url = url;
+    }
+    world.endpoints.put(updated.clone());
+    Ok(updated.render(call.shape))
 }
 
 /// `DELETE /v1/webhook_endpoints/:id`. What was queued is still delivered.

@@ -2,10 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::{Value, json};
+
 use super::agenda::{Agenda, Task};
 use super::call::Cause;
 use super::checkout::Session;
 use super::config::Rules;
+use super::coupon::Coupon;
 use super::customer::Customer;
 use super::delivery::DeliveryDesk;
 use super::error::ApiError;
@@ -27,6 +30,8 @@ use super::webhook_endpoint::WebhookEndpoint;
 pub(super) struct World {
     pub(super) rules: Rules,
     pub(super) ids: IdMaker,
+    /// `acct_…`
+    account: String,
     pub(super) agenda: Agenda,
     /// The request that is being answered; empty while a clock works.
     pub(super) cause: Cause,
@@ -34,6 +39,7 @@ pub(super) struct World {
     pub(super) events: Vec<EventRecord>,
     pub(super) clocks: Shelf<TestClock>,
     pub(super) configurations: Shelf<Configuration>,
+    pub(super) coupons: Shelf<Coupon>,
     pub(super) customers: Shelf<Customer>,
     pub(super) endpoints: Shelf<WebhookEndpoint>,
     pub(super) invoice_items: Shelf<InvoiceItem>,
@@ -51,15 +57,18 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(rules: Rules, seed: u64, desk: DeliveryDesk) -> Self {
+        let mut ids = IdMaker::new(seed);
         Self {
+            account: ids.make("acct_"),
             rules,
-            ids: IdMaker::new(seed),
+            ids,
             agenda: Agenda::default(),
             cause: Cause::default(),
             desk,
             events: Vec::new(),
             clocks: Shelf::default(),
             configurations: Shelf::default(),
+            coupons: Shelf::default(),
             customers: Shelf::default(),
             endpoints: Shelf::default(),
             invoice_items: Shelf::default(),
@@ -73,6 +82,20 @@ impl World {
             subscriptions: Shelf::default(),
             moment: None,
         }
+    }
+
+    /// `GET /v1/account`
+    pub(super) fn account(&self) -> Value {
+        json!({
+            "id": self.account,
+            "object": "account",
+            "charges_enabled": true,
+            "country": "US",
+            "default_currency": "usd",
+            "details_submitted": true,
+            "payouts_enabled": true,
+            "type": "standard",
+        })
     }
 
     /// The time on a test clock, or real time.

@@ -5,9 +5,11 @@
 )]
 
 mod binary;
+mod catalogue;
 mod checkout;
 mod client;
 mod clock;
+mod coupons;
 mod delivery;
 mod demo;
 mod dunning;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use conformance::simulator::Endpoint;
+use conformance::simulator::{Endpoint, Failure, FailureKind, When};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -35,12 +35,20 @@ async fn python(python: &str, command: &str, input: Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// The interpreter that the developer command names; the tests below are skipped without it.
+fn interpreter(test: &str) -> Option<String> {
+    let interpreter = std::env::var("CONFORMANCE_PYTHON").ok();
+    if interpreter.is_none() {
+        eprintln!(
+            "SKIPPED {test}: CONFORMANCE_PYTHON does not name a Python with `stripe` installed"
+        );
+    }
+    interpreter
+}
+
 #[tokio::test]
 async fn the_official_python_client_subscribes_a_customer_and_accepts_our_signature() {
-    let Ok(interpreter) = std::env::var("CONFORMANCE_PYTHON") else {
-        eprintln!(
-            "SKIPPED the official Python client: CONFORMANCE_PYTHON does not name a Python with `stripe` installed"
-        );
+    let Some(interpreter) = interpreter("the official Python client") else {
         return;
     };
     let secret = "whsec_for_python";
@@ -70,4 +78,47 @@ async fn the_official_python_client_subscribes_a_customer_and_accepts_our_signat
     assert_eq!(verified["id"], created.event()["id"]);
     assert_eq!(verified["subscription"], made["subscription"]);
     assert_eq!(verified["forged_is_refused"], true);
+}
+
+#[tokio::test]
+async fn the_official_python_client_confirms_checks_out_and_opens_the_portal() {
+    let Some(interpreter) = interpreter("the official Python client's checkout") else {
+        return;
+    };
+    let stripe = TestStripe::start().await;
+    let base = stripe.simulator.base_url();
+    let input = json!({ "api_base": base, "email": "ada@example.com" });
+    let sold = python(&interpreter, "sell", input).await;
+    assert_eq!(sold["before"], "incomplete");
+    assert_eq!(sold["intent"], "succeeded");
+    assert_eq!(sold["after"], "active");
+    assert_eq!(sold["expired"], "expired");
+    assert_eq!(sold["walked"], 2);
+    for (page, path) in [("checkout", "/c/pay/cs_test_"), ("portal", "/p/session/")] {
+        let url = sold[page].as_str().unwrap();
+        assert!(url.starts_with(&format!("{base}{path}")), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn the_official_python_client_retries_and_makes_one_customer() {
+    let Some(interpreter) = interpreter("the official Python client's retries") else {
+        return;
+    };
+    let stripe = TestStripe::start().await;
+    let fail = |kind| Failure::new("POST", "/v1/customers", kind);
+    stripe
+        .simulator
+        .inject(fail(FailureKind::LockTimeout { status: 409 }));
+    let lost = FailureKind::Close(When::AfterEffect);
+    stripe.simulator.inject(fail(lost).skip(1));
+    let input = json!({ "api_base": stripe.simulator.base_url(), "email": "ada@example.com" });
+    let made = python(&interpreter, "retry", input).await;
+    assert_eq!(made["same"], true);
+    assert_eq!(made["replayed"], json!([null, "true"]));
+    let statuses: Vec<_> = stripe.simulator.requests();
+    let statuses: Vec<_> = statuses.iter().map(|request| request.status).collect();
+    assert_eq!(statuses, [Some(409), None, Some(200), Some(200), Some(200)]);
+    let customers = stripe.get("/v1/customers").await;
+    assert_eq!(customers["data"].as_array().unwrap().len(), 2);
 }

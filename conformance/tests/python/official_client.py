@@ -1,7 +1,7 @@
 """Drives the simulator with Stripe's official Python client.
 
-`subscribe` makes a customer, a price and a subscription; `verify` checks a delivered webhook.
-Each reads one JSON object from standard input and writes one to standard output.
+`subscribe` makes a customer, a price and a subscription; `sell` goes through a first payment, hosted
+checkout and the portal; `retry` meets failures; `verify` checks a delivered webhook. Each reads one JSON object from standard input and writes one to standard output.
 """
 
 import json
@@ -10,10 +10,12 @@ import sys
 import stripe
 
 
+def connect(request: dict, key: str = "sk_test_python0000000000", **options) -> stripe.StripeClient:
+    return stripe.StripeClient(key, base_addresses={"api": request["api_base"]}, **options)
+
+
 def subscribe(request: dict) -> dict:
-    client = stripe.StripeClient(
-        "sk_test_python0000000000", base_addresses={"api": request["api_base"]}
-    )
+    client = connect(request)
     customer = client.v1.customers.create(
         {
             "email": request["email"],
@@ -51,6 +53,80 @@ def subscribe(request: dict) -> dict:
     }
 
 
+def sell(request: dict) -> dict:
+    client = connect(request)
+    customer = client.v1.customers.create({"email": request["email"]})
+    product = client.v1.products.create({"name": "Pro"})
+    prices = [monthly(client, product.id, amount) for amount in (2900, 7900)]
+    waiting = client.v1.subscriptions.create(
+        {
+            "customer": customer.id,
+            "items": [{"price": prices[0].id}],
+            "payment_behavior": "default_incomplete",
+            "payment_settings": {"save_default_payment_method": "on_subscription"},
+            "expand": ["latest_invoice.confirmation_secret"],
+        }
+    )
+    secret = waiting.latest_invoice.confirmation_secret.client_secret
+    browser = connect(request, "pk_test_python0000000000")
+    intent = browser.v1.payment_intents.confirm(
+        secret.split("_secret_")[0], {"client_secret": secret, "payment_method": "pm_card_visa"}
+    )
+    session = client.v1.checkout.sessions.create(
+        {
+            "mode": "subscription",
+            "customer": customer.id,
+            "line_items": [{"price": prices[1].id, "quantity": 1}],
+            "success_url": "https://example.com/done?session={CHECKOUT_SESSION_ID}",
+            "subscription_data": {"metadata": {"tier": "pro_plus"}},
+        }
+    )
+    expired = client.v1.checkout.sessions.expire(session.id)
+    features = {
+        "subscription_cancel": {"enabled": True},
+        "subscription_update": {
+            "enabled": True,
+            "default_allowed_updates": ["price"],
+            "products": [{"product": product.id, "prices": [price.id for price in prices]}],
+        },
+    }
+    client.v1.billing_portal.configurations.create({"features": features})
+    portal = client.v1.billing_portal.sessions.create(
+        {"customer": customer.id, "return_url": "https://example.com"}
+    )
+    walked = client.v1.prices.list({"product": product.id, "limit": 1}).auto_paging_iter()
+    return {
+        "before": waiting.status,
+        "intent": intent.status,
+        "after": client.v1.subscriptions.retrieve(waiting.id).status,
+        "checkout": session.url,
+        "expired": expired.status,
+        "portal": portal.url,
+        "walked": len(list(walked)),
+    }
+
+
+def monthly(client: stripe.StripeClient, product: str, amount: int) -> stripe.Price:
+    recurring = {"interval": "month"}
+    return client.v1.prices.create(
+        {"product": product, "unit_amount": amount, "currency": "usd", "recurring": recurring}
+    )
+
+
+def retry(request: dict) -> dict:
+    client = connect(request, max_network_retries=2)
+    customer = client.v1.customers.create({"email": request["email"]})
+    again = [
+        client.v1.customers.create({"email": "grace@example.com"}, {"idempotency_key": "key-1"})
+        for _ in range(2)
+    ]
+    return {
+        "customer": customer.id,
+        "replayed": [one.last_response.headers.get("Idempotent-Replayed") for one in again],
+        "same": again[0].id == again[1].id,
+    }
+
+
 def decline(client: stripe.StripeClient, customer: str) -> None:
     client.v1.payment_methods.attach("pm_card_visa_chargeDeclined", {"customer": customer})
 
@@ -79,5 +155,6 @@ def verify(delivery: dict) -> dict:
 
 
 if __name__ == "__main__":
-    command = {"subscribe": subscribe, "verify": verify}[sys.argv[1]]
+    commands = {"subscribe": subscribe, "sell": sell, "retry": retry, "verify": verify}
+    command = commands[sys.argv[1]]
     json.dump(command(json.load(sys.stdin)), sys.stdout)

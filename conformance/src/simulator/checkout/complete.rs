@@ -90,6 +90,9 @@ impl World {
         let mut params = session.subscription_data.clone();
         params.set("payment_behavior", "error_if_incomplete");
         params.set("default_payment_method", method.id());
+        if let Some(coupon) = &session.coupon {
+            params.set("discounts[0][coupon]", coupon.id());
+        }
         for (at, item) in session.items.iter().enumerate() {
             params.set(&format!("items[{at}][price]"), item.price.id());
             params.set(

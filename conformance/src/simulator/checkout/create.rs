@@ -31,7 +31,10 @@ pub(in crate::simulator) fn create(world: &mut World, call: &Call) -> Result<Val
     let shipping = params.group("payment_intent_data").group("shipping");
     let subscription_data = params.group("subscription_data");
     let on_trial = subscription_data.has("trial_period_days") || subscription_data.has("trial_end");
+    let coupon = world.coupon_in(params)?;
     let total: i64 = items.iter().map(LineItem::amount).sum();
+    let subtotal = if on_trial { 0 } else { total };
+    let off = coupon.as_ref().map_or(0, |coupon| coupon.off(subtotal));
     let prefix = if world.rules.livemode {
         "cs_live_"
     } else {
@@ -52,7 +55,9 @@ pub(in crate::simulator) fn create(world: &mut World, call: &Call) -> Result<Val
         cancel_url: params.text("cancel_url").map(str::to_owned),
         expires_at,
         metadata: Metadata::new(),
-        amount_total: if on_trial { 0 } else { total },
+        amount_subtotal: subtotal,
+        amount_total: subtotal - off,
+        coupon,
         currency: items[0].price.currency.clone(),
         items,
         shipping: (!shipping.is_empty()).then(|| shipping.as_json()),
@@ -120,6 +125,10 @@ impl World {
         }
         let price = self.prices.find(item.required("price")?);
         let price = price.map_err(|error| error.in_param("line_items[price]"))?;
+        if !price.active {
+            let message = "The price is inactive; only active ones are taken.";
+            return Err(ApiError::refused(message).in_param("line_items[price]"));
+        }
         match (mode, price.recurring) {
             (Mode::Payment, Some(_)) => {
                 let message = "Payment mode takes no recurring prices.";

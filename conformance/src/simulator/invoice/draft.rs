@@ -95,6 +95,16 @@ impl World {
                 .is_some_and(|pause| pause.behavior == PausedInvoices::KeepAsDraft);
         invoice.subscription = Some(subscription.id().to_owned());
         invoice.subscription_metadata = subscription.metadata.clone();
+        // Prorations are reduced already.
+        let full: i64 = lines
+            .iter()
+            .filter(|line| line.is_of_period())
+            .map(|line| line.amount)
+            .sum();
+        if let Some(discount) = &subscription.discount {
+            let off = discount.off(full, invoice.created);
+            invoice.discount = (off > 0).then(|| (discount.clone(), off));
+        }
         invoice.lines = lines;
         invoice.auto_advance = !kept_back;
         if invoice.billing_reason == BillingReason::SubscriptionCycle && invoice.auto_advance {
@@ -143,6 +153,7 @@ impl World {
             status: Status::Draft,
             lines: Vec::new(),
             currency: currency.to_owned(),
+            discount: None,
             amount_paid: 0,
             starting_balance: 0,
             ending_balance: None,

@@ -102,6 +102,11 @@ impl Line {
         line
     }
 
+    /// A subscription's period, rather than something that waited for the invoice.
+    pub(super) fn is_of_period(&self) -> bool {
+        matches!(self.origin, Origin::Subscription { .. })
+    }
+
     /// Only prorations are items of a subscription.
     fn is_proration(&self) -> bool {
         matches!(

@@ -6,6 +6,7 @@ use super::payment::Attempt;
 use super::{Invoice, Status};
 use crate::simulator::agenda::Task;
 use crate::simulator::call::Call;
+use crate::simulator::created::CreatedFilter;
 use crate::simulator::error::ApiError;
 use crate::simulator::object::Object;
 use crate::simulator::world::World;
@@ -67,13 +68,15 @@ pub(in crate::simulator) fn update(
     Ok(updated.render(call.shape))
 }
 
-/// `GET /v1/invoices`, also by `customer`, `subscription` and `status`.
+/// `GET /v1/invoices`, also by `customer`, `subscription`, `status` and `created`.
 pub(in crate::simulator) fn list(world: &World, call: &Call) -> Result<Value, ApiError> {
     let params = &call.params;
     let (customer, subscription) = (params.text("customer"), params.text("subscription"));
     let status = params.text("status");
+    let created = CreatedFilter::parse(params)?;
     world.invoices.page(call, |invoice| {
-        customer.is_none_or(|customer| invoice.customer == customer)
+        created.takes(invoice.created)
+            && customer.is_none_or(|customer| invoice.customer == customer)
             && subscription.is_none_or(|id| invoice.subscription.as_deref() == Some(id))
             && status.is_none_or(|status| invoice.status.name() == status)
     })

@@ -95,7 +95,9 @@ impl World {
         }
         let mut due: i64 = parts.iter().map(|part| part.amount).sum();
         if restarts {
-            due += after.items.iter().map(Item::amount).sum::<i64>();
+            let full = after.items.iter().map(Item::amount).sum();
+            let discount = after.discount.as_ref();
+            due += full - discount.map_or(0, |discount| discount.off(full, now));
         }
         due += self.customers.find(&after.customer)?.balance.min(0);
         let card = self.card_for(&after)?;
@@ -106,6 +108,7 @@ impl World {
         }
         self.add_prorations(&after, &parts);
         let invoice = self.draft_for_update(&after, restarts)?;
+        after.use_discount(&invoice);
         if !pays && payment == UpdatePayment::Awaited {
             return self.hold(before, after, invoice, restarts, now);
         }

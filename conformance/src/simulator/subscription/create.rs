@@ -59,7 +59,9 @@ impl World {
         let first = FirstPayment::parse(params)?;
         let mut subscription = self.new_subscription(params, customer)?;
         let total: i64 = subscription.items.iter().map(super::Item::amount).sum();
-        let due = total + customer.balance.min(0);
+        let discount = subscription.discount.as_ref();
+        let off = discount.map_or(0, |discount| discount.off(total, subscription.created));
+        let due = total - off + customer.balance.min(0);
         let free = due <= 0 || subscription.status == Status::Trialing;
         let card = self.card_for(&subscription)?;
         let charge = card.as_ref().map(PaymentMethod::charge);
@@ -111,6 +113,7 @@ impl World {
         let missing_payment_method = missing_payment_method(params)?;
         let mut metadata = Metadata::new();
         params.merge_metadata(&mut metadata);
+        let coupon = self.coupon_in(params)?;
         let items = self.new_items(params, now)?;
         let mut subscription = Subscription {
             id: self.ids.make("sub_"),
@@ -144,7 +147,12 @@ impl World {
             pause_collection: None,
             pending_update: None,
             scheduled: None,
+            discount: None,
         };
+        if let Some(coupon) = coupon {
+            let discount = self.redeem(coupon, &subscription.id, customer.id(), now);
+            subscription.discount = Some(discount);
+        }
         subscription.period_end = trial_end.unwrap_or_else(|| subscription.period_from(now));
         if cancel_at_period_end {
             subscription.cancel_at = Some(subscription.period_end);
@@ -176,6 +184,7 @@ impl World {
         let period = (subscription.period_start, subscription.period_end);
         self.subscriptions.put(subscription.clone());
         let invoice = self.draft_for(&subscription, BillingReason::SubscriptionCreate, period)?;
+        subscription.use_discount(&invoice);
         subscription.latest_invoice = Some(invoice.id().to_owned());
         self.subscriptions.put(subscription.clone());
         self.announce("customer.subscription.created", &subscription);

@@ -46,7 +46,9 @@ impl World {
         subscription.take_scheduled_change();
         subscription.period_start = subscription.period_end;
         subscription.period_end = subscription.period_from(subscription.period_start);
+        subscription.drop_discount_when_over(subscription.period_start);
         let invoice = self.draft_for(&subscription, reason, ended)?;
+        subscription.use_discount(&invoice);
         subscription.latest_invoice = Some(invoice.id().to_owned());
         self.subscriptions.put(subscription.clone());
         self.announce_change("customer.subscription.updated", before, &subscription);

@@ -133,6 +133,23 @@ impl World {
         Ok(items)
     }
 
+    /// Items show their price as it is now.
+    pub(in crate::simulator) fn show_price(&mut self, price: &Price) {
+        let has = |subscription: &&Subscription| {
+            let mut items = subscription.items.iter();
+            items.any(|item| item.price.id() == price.id())
+        };
+        let holders: Vec<Subscription> = self.subscriptions.iter().filter(has).cloned().collect();
+        for mut subscription in holders {
+            for item in &mut subscription.items {
+                if item.price.id() == price.id() {
+                    item.price = price.clone();
+                }
+            }
+            self.subscriptions.put(subscription);
+        }
+    }
+
     fn recurring_price(&self, item: &Params) -> Result<Price, ApiError> {
         if item.has("price_data") {
             return Err(
@@ -144,6 +161,10 @@ impl World {
             .prices
             .find(id)
             .map_err(|error| error.in_param("items[price]"))?;
+        if !price.active {
+            let message = "The price is inactive; only active ones are taken.";
+            return Err(ApiError::refused(message).in_param("items[price]"));
+        }
         if price.recurring.is_none() {
             let message =
                 "The price is of type one_time; a subscription takes only recurring ones.";

@@ -61,9 +61,13 @@ pub(super) fn prorations(before: &Subscription, after: &Subscription, now: i64) 
     let period = (now, before.period_end);
     let rest = before.period_end - now;
     let whole = before.period_end - before.period_start;
+    let reduced = |amount: i64| {
+        let discount = before.discount.as_ref();
+        discount.map_or(amount, |discount| discount.reduced(amount, now))
+    };
     let part = |item: &Item, sign: i64| Proration {
         item: item.clone(),
-        amount: sign * share(item.amount(), rest, whole),
+        amount: sign * share(reduced(item.amount()), rest, whole),
         period,
     };
     let unchanged = |item: &Item, others: &[Item]| {

@@ -53,6 +53,7 @@ impl World {
             self.take_default_method(params, &mut after)?;
             after.take_cancellation(params, now)?;
             after.take_pause(params, now)?;
+            self.take_discount(params, &mut after, now)?;
             if params.has("items") {
                 after.items = self.changed_items(params, &before.items, now)?;
                 after.scheduled = None;
@@ -85,6 +86,22 @@ impl World {
         if params.has("default_payment_method") {
             let customer = self.living_customer(&subscription.customer)?;
             subscription.default_payment_method = self.own_method(params, &customer)?;
+        }
+        Ok(())
+    }
+
+    /// `discounts[0][coupon]` takes the place of the one before; sent empty it unsets it.
+    fn take_discount(
+        &mut self,
+        params: &Params,
+        subscription: &mut Subscription,
+        now: i64,
+    ) -> Result<(), ApiError> {
+        if params.unsets("discounts") {
+            subscription.discount = None;
+        } else if let Some(coupon) = self.coupon_in(params)? {
+            let (id, customer) = (&subscription.id, &subscription.customer);
+            subscription.discount = Some(self.redeem(coupon, id, customer, now));
         }
         Ok(())
     }
