@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::error::ApiError;
-use super::form::Metadata;
+use super::form::{Metadata, Params};
 use super::object::Object;
 use super::shape::Shape;
 use super::shelf::Shelf;
@@ -68,19 +68,33 @@ impl Object for Product {
 /// `POST /v1/products`
 pub(super) fn create(world: &mut World, call: &Call) -> Result<Value, ApiError> {
     let params = &call.params;
-    if params.has("id") || params.has("default_price_data") {
-        return Err(ApiError::not_simulated(
-            "products with a chosen id or default_price_data",
-        ));
+    if params.has("default_price_data") {
+        return Err(ApiError::not_simulated("products with default_price_data"));
     }
+    let id = chosen_id(world, params)?;
     let name = params.required("name")?.to_owned();
     let active = params.flag("active")?.unwrap_or(true);
     let product = make(world, name, |product| {
+        if let Some(id) = id {
+            product.id = id;
+        }
         product.active = active;
         params.merge_text("description", &mut product.description);
         params.merge_metadata(&mut product.metadata);
     });
     Ok(product.render(call.shape))
+}
+
+/// A product's id may be chosen; no two have the same.
+fn chosen_id(world: &World, params: &Params) -> Result<Option<String>, ApiError> {
+    let Some(id) = params.text("id") else {
+        return Ok(None);
+    };
+    if world.products.find(id).is_ok() {
+        let message = format!("Product already exists: '{id}'");
+        return Err(ApiError::invalid("resource_already_exists", message).in_param("id"));
+    }
+    Ok(Some(id.to_owned()))
 }
 
 /// `POST /v1/products/:id`

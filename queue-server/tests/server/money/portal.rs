@@ -18,12 +18,7 @@ async fn subscribed(shop: &Shop, server: &Server, customer: Customer<'_>, tier: 
 /// A shop that `stripe setup` has prepared.
 async fn prepared() -> Shop {
     let shop = Shop::open().await;
-    let setup = [
-        "stripe",
-        "setup",
-        "--public-url",
-        "https://queue.example.com",
-    ];
+    let setup = ["stripe", "setup", "--public-url", "http://127.0.0.1:9"];
     let output = shop.installation.run(&setup).await;
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -5,12 +5,7 @@ use serde_json::Value;
 
 use crate::support::{Installation, client};
 
-const SETUP: [&str; 4] = [
-    "stripe",
-    "setup",
-    "--public-url",
-    "https://queue.example.com/",
-];
+const SETUP: [&str; 4] = ["stripe", "setup", "--public-url", "http://127.0.0.1:9"];
 
 async fn count(stripe: &Simulator, key: &str, path: &str) -> usize {
     let url = format!("{}{path}?limit=100", stripe.base_url());
