@@ -6,6 +6,7 @@
 
 mod hands;
 mod life;
+mod pages;
 mod program;
 mod report;
 mod system;

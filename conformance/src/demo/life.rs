@@ -1,6 +1,7 @@
-//! One customer's life, told by fixture files with a configured price.
+//! One customer's life: what they do on the seller's pages goes through the server, what happens at Stripe is told by
+//! fixture files.
 //!
-//! It happens on a test clock that starts three hours ago and ends within the day: the server refuses events from
+//! It happens on a test clock that starts 27 hours ago and ends within the day: the server refuses events from
 //! further ahead than that, so the plan is paid by the day.
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::hands::Hands;
+use super::pages::Pages;
 use super::report::{Differences, show_row, table};
 use super::system::{System, scenario};
 use super::triggers::delivered;
@@ -19,29 +21,67 @@ pub(super) const CUSTOMER: &str = "jenny-17";
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// A step of the life: the file, the mirror row and the gate's answer that it must lead to, and what happens.
-const STEPS: [(&str, &str, &str, &str); 6] = [
-    ("signed_up", "free/none", "402", "signs up: no plan yet"),
+/// Who does something in a step.
+#[derive(Clone, Copy)]
+enum Act {
+    /// The world: a file of calls to Stripe.
+    World(&'static str),
+    /// The customer, on the seller's pages.
+    Subscribe,
+    Upgrade,
+    CancelInPortal,
+}
+
+/// A step of the life: who acts, the mirror row and the gate's answer that it must lead to, and what happens.
+const STEPS: [(Act, &str, &str, &str); 8] = [
     (
-        "subscribed",
-        "pro/active",
-        "200",
-        "subscribes to pro, paid by the day",
+        Act::World("signed_up"),
+        "free/none",
+        "402",
+        "signs up: no plan yet",
     ),
     (
-        "payment_failed",
+        Act::Subscribe,
         "pro/active",
+        "200",
+        "subscribes to pro, by the day: pays in the browser",
+    ),
+    (
+        Act::Upgrade,
+        "pro_plus/active",
+        "200",
+        "upgrades to pro_plus: pays the difference",
+    ),
+    (
+        Act::World("payment_failed"),
+        "pro_plus/active",
         "200",
         "renewal fails: in grace",
     ),
     (
-        "second_failure",
-        "pro/past_due",
+        Act::World("second_failure"),
+        "pro_plus/past_due",
         "402",
         "the retry fails too: grace ends",
     ),
-    ("paid", "pro/active", "200", "pays with another card"),
-    ("cancelled", "free/canceled", "402", "cancels"),
+    (
+        Act::World("paid"),
+        "pro_plus/active",
+        "200",
+        "pays with another card",
+    ),
+    (
+        Act::CancelInPortal,
+        "pro_plus/active",
+        "200",
+        "cancels on the portal's page: keeps what is paid",
+    ),
+    (
+        Act::World("period_ended"),
+        "free/canceled",
+        "402",
+        "the period ends",
+    ),
 ];
 
 pub(super) async fn show(
@@ -50,7 +90,8 @@ pub(super) async fn show(
     differences: &mut Differences,
 ) -> anyhow::Result<()> {
     println!(
-        "One customer's life, from conformance/scenarios/life, with the price that pro is sold at:"
+        "One customer's life: on the seller's pages through queue-server, and with what happens at Stripe, from \
+         conformance/scenarios/life:"
     );
     let mut table = table(&[
         "what happens",
@@ -62,20 +103,14 @@ pub(super) async fn show(
     let customer = CustomerId::parse(CUSTOMER)?;
     system.register(&customer).await?;
     let life = Life {
-        starts_at: Timestamp::now().as_second() - 3 * HOUR,
-        price: system.price_pro.clone(),
+        starts_at: Timestamp::now().as_second() - 27 * HOUR,
     };
-    for (step, row, answer, what) in STEPS {
+    let pages = Pages::new(system, CUSTOMER);
+    for (act, row, answer, what) in STEPS {
         let before = system.stripe.deliveries().len();
-        let variables = life.variables(system)?;
-        let variables: Vec<_> = variables
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        hands
-            .fixtures(&scenario(&format!("life/{step}.json")), &variables)
+        life.take_step(act, system, hands, &pages)
             .await
-            .with_context(|| format!("step {step}"))?;
+            .with_context(|| format!("step: {what}"))?;
         let deliveries = system.settle(before).await?;
         let mirror_row = system.mirror_row(&customer).await?;
         let until = mirror_row.as_ref().and_then(|row| row.current_period_end);
@@ -83,12 +118,12 @@ pub(super) async fn show(
         table.add_row([
             what.to_owned(),
             delivered(&deliveries),
-            differences.check(step, "the mirror row", &show_row(mirror_row.as_ref()), row),
+            differences.check(what, "the mirror row", &show_row(mirror_row.as_ref()), row),
             until.map_or_else(String::new, |until| {
                 until.timestamp().strftime("%Y-%m-%d %H:%M").to_string()
             }),
             differences.check(
-                step,
+                what,
                 "the gates' answer",
                 &gate,
                 &system.of_each_gate(answer),
@@ -102,20 +137,45 @@ pub(super) async fn show(
 /// What the fixture files are told.
 struct Life {
     starts_at: i64,
-    price: String,
 }
 
 impl Life {
+    async fn take_step(
+        &self,
+        act: Act,
+        system: &System,
+        hands: &Hands,
+        pages: &Pages<'_>,
+    ) -> anyhow::Result<()> {
+        match act {
+            Act::Subscribe => pages.subscribe("pro", "pm_card_visa").await,
+            Act::Upgrade => pages.change_plan("pro_plus").await,
+            Act::CancelInPortal => pages.cancel_in_portal().await,
+            Act::World(step) => {
+                let variables = self.variables(system)?;
+                let variables: Vec<_> = variables
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str()))
+                    .collect();
+                let file = scenario(&format!("life/{step}.json"));
+                hands.fixtures(&file, &variables).await
+            }
+        }
+    }
+
     /// The variables of the files: times and the price from us, ids as the simulator gave them so far.
     fn variables(&self, system: &System) -> anyhow::Result<Vec<(&'static str, String)>> {
         // A renewal's invoice stays a draft for an hour; a failed payment is tried again an hour later.
         let renewal_fails_at = self.starts_at + DAY + HOUR + 60;
         let mut variables = vec![
             ("LIFE_CUSTOMER_ID", CUSTOMER.to_owned()),
-            ("LIFE_PRICE", self.price.clone()),
             ("LIFE_STARTS_AT", self.starts_at.to_string()),
             ("LIFE_RENEWAL_FAILS_AT", renewal_fails_at.to_string()),
             ("LIFE_RETRY_FAILS_AT", (renewal_fails_at + HOUR).to_string()),
+            (
+                "LIFE_PERIOD_ENDS_AT",
+                (self.starts_at + 2 * DAY + 60).to_string(),
+            ),
         ];
         let events = system.stripe.events();
         let objects = events

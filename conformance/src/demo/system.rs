@@ -13,11 +13,14 @@ use super::Options;
 use super::hands::Hands;
 use super::program::Program;
 use crate::client::client;
-use crate::driver::FixtureRunner;
-use crate::simulator::{Delivery, Endpoint, Simulator, SimulatorConfig};
+use crate::simulator::{Delivery, Simulator, SimulatorConfig};
 
-const WEBHOOK_SECRET: &str = "whsec_of_the_demonstration";
-const INTERNAL_TOKEN: &str = "token-of-the-demonstration";
+const RESTRICTED_KEY: &str = "rk_test_of_the_demonstration";
+/// What browsers are given.
+pub(super) const PUBLISHABLE_KEY: &str = "pk_test_of_the_demonstration";
+/// The web app, if there were one.
+pub(super) const APP_ORIGIN: &str = "http://localhost:3000";
+pub(super) const INTERNAL_TOKEN: &str = "token-of-the-demonstration";
 const HOUR: u64 = 3600;
 /// How long the parts may take to agree.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,9 +31,8 @@ pub(super) struct System {
     pub(super) queue: Program,
     /// Services behind the gate: in Rust, and in Python where there is one with the wheel.
     pub(super) apps: Vec<Program>,
-    pub(super) price_pro: String,
+    pub(super) client: reqwest::Client,
     mirror: SqlMirror,
-    client: reqwest::Client,
     folder: TempDir,
     queue_binary: PathBuf,
     queue_environment: Vec<(&'static str, String)>,
@@ -49,17 +51,6 @@ impl System {
             ..SimulatorConfig::default()
         };
         let stripe = Simulator::start(config).await?;
-        let prices = FixtureRunner::new(stripe.base_url())?
-            .run_file(scenario("catalogue.json"))
-            .await?;
-        let price = |name| -> anyhow::Result<String> {
-            Ok(prices.response(name)?["id"]
-                .as_str()
-                .context("a price without an id")?
-                .to_owned())
-        };
-        let (price_pro, price_pro_plus) = (price("pro")?, price("pro_plus")?);
-
         // The gated service owns the mirror's table, as a service of one's own would.
         let url =
             |name| database_url.map_or_else(|| sqlite_url(folder.path(), name), str::to_owned);
@@ -73,21 +64,25 @@ impl System {
             "this database has seen a demonstration before: give it an empty one"
         );
 
-        let queue_environment = vec![
+        let queue_binary = bin_dir.join("queue-server");
+        let port = free_port()?;
+        let prepared = prepare(&queue_binary, &stripe, port).await?;
+        let mut queue_environment = vec![
             ("FLAG_QUEUE_BILLING", "true".to_owned()),
             ("DATABASE_URL", url("queue.db")),
             ("MIRROR_DATABASE_URL", mirror_url.clone()),
-            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("STRIPE_API_BASE", stripe.base_url()),
+            ("STRIPE_RESTRICTED_KEY", RESTRICTED_KEY.to_owned()),
+            ("STRIPE_PUBLISHABLE_KEY", PUBLISHABLE_KEY.to_owned()),
             ("STRIPE_LIVEMODE", "false".to_owned()),
-            ("STRIPE_PRICE_ID_PRO", price_pro.clone()),
-            ("STRIPE_PRICE_ID_PRO_PLUS", price_pro_plus),
+            ("RETURN_URL_ORIGINS", APP_ORIGIN.to_owned()),
             ("QUEUE_INTERNAL_TOKEN", INTERNAL_TOKEN.to_owned()),
             // A key for a demonstration: a real one comes from `openssl rand -hex 32`.
             ("BILLING_AUDIT_KEY", "d3".repeat(31) + "04"),
             ("HOST", "127.0.0.1".to_owned()),
-            ("PORT", "0".to_owned()),
+            ("PORT", port.to_string()),
         ];
-        let queue_binary = bin_dir.join("queue-server");
+        queue_environment.extend(prepared);
         let environment: Vec<_> = queue_environment
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -108,16 +103,11 @@ impl System {
             apps.push(start_in_python(python, &mirror_url, folder.path()).await?);
         }
 
-        stripe.add_endpoint(Endpoint::new(
-            format!("{}/api/v1/billing/webhook", queue.url()),
-            WEBHOOK_SECRET,
-        ));
         let client = client().build()?;
         Ok(Self {
             stripe,
             queue,
             apps,
-            price_pro,
             mirror,
             client,
             folder,
@@ -222,13 +212,13 @@ impl System {
             "  curl -i {app}/reports -H 'x-demo-customer: {}'\n",
             super::life::CUSTOMER
         );
-        println!("  # a new customer's subscription to the pro plan, at the simulated Stripe");
+        println!("  # a new customer subscribes: answers what the page needs to take the payment");
         println!(
-            "  curl {stripe}/v1/customers -u sk_test_demo: -d 'metadata[queue_customer_id]=ada' -d payment_method=pm_card_visa -d 'invoice_settings[default_payment_method]=pm_card_visa'"
+            "  curl {queue}/api/v1/billing/subscribe -H 'authorization: Bearer {INTERNAL_TOKEN}' -H 'x-queue-customer-id: ada' -d '{{\"plan_tier\": \"pro\"}}'"
         );
+        println!("  # pays, as the page would (PI_ID is the client_secret up to _secret)");
         println!(
-            "  curl {stripe}/v1/subscriptions -u sk_test_demo: -d customer=CUS_ID_FROM_ABOVE -d 'items[0][price]={}'",
-            self.price_pro
+            "  curl {stripe}/v1/payment_intents/PI_ID/confirm -u {PUBLISHABLE_KEY}: -d client_secret=CLIENT_SECRET -d payment_method=pm_card_visa"
         );
         println!("  curl -i {app}/reports -H 'x-demo-customer: ada'\n");
         if let Hands::Cli { path, .. } = hands {
@@ -281,6 +271,58 @@ pub(super) fn scenario(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("scenarios")
         .join(name)
+}
+
+/// A port that nobody listens on.
+fn free_port() -> anyhow::Result<u16> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Prepares the account at Stripe, as `queue-server stripe setup` does: gives the variables that it prints. Plans are paid
+/// by the day.
+async fn prepare(
+    queue_binary: &Path,
+    stripe: &Simulator,
+    port: u16,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    ensure!(
+        queue_binary.is_file(),
+        "{} is not there: `cargo demo` builds it",
+        queue_binary.display()
+    );
+    let public_url = format!("http://127.0.0.1:{port}");
+    let output = Command::new(queue_binary)
+        .args(["stripe", "setup", "--public-url", &public_url])
+        .args(["--interval", "day", "--pro", "100", "--pro-plus", "300"])
+        .env("STRIPE_API_BASE", stripe.base_url())
+        .env("STRIPE_RESTRICTED_KEY", RESTRICTED_KEY)
+        .output()
+        .await?;
+    let (told, printed) = (
+        String::from_utf8_lossy(&output.stderr),
+        String::from_utf8_lossy(&output.stdout),
+    );
+    ensure!(output.status.success(), "stripe setup failed: {told}");
+    let value = |name: &'static str| {
+        let mut values = printed
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = values.next().map(str::to_owned);
+        Ok((
+            name,
+            value.with_context(|| format!("stripe setup printed no {name}"))?,
+        ))
+    };
+    [
+        "STRIPE_PRICE_ID_PRO",
+        "STRIPE_PRICE_ID_PRO_PLUS",
+        "STRIPE_WEBHOOK_SECRET",
+        "STRIPE_PORTAL_CONFIGURATION",
+    ]
+    .into_iter()
+    .map(value)
+    .collect()
 }
 
 /// The example of the wheel, behind the same mirror.

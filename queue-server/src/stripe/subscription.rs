@@ -35,6 +35,9 @@ pub struct StripeSubscription {
     /// An update that waits for its payment.
     #[serde(default)]
     pub pending_update: Option<serde::de::IgnoredAny>,
+    /// The test clock that it lives on, where it does.
+    #[serde(default)]
+    pub test_clock: Option<String>,
     /// `metadata`.
     #[serde(default)]
     metadata: BTreeMap<String, String>,
