@@ -266,6 +266,27 @@ async fn a_pending_update_expires_with_its_invoice() {
 }
 
 #[tokio::test]
+async fn another_update_takes_the_place_of_the_one_that_waits_unless_it_is_refused() {
+    let subscribed = Subscribed::start().await;
+    subscribed.bad_card().await;
+    let (_, held) = subscribed.change("7900", &PENDING).await;
+    let required = [PENDING[0], ("payment_behavior", "error_if_incomplete")];
+    assert_eq!(subscribed.change("9900", &required).await.0, 402);
+    assert_eq!(subscribed.get().await, held);
+    let (_, again) = subscribed.change("8900", &PENDING).await;
+    let pending = &again["pending_update"]["subscription_items"][0]["price"];
+    assert_eq!(pending["unit_amount"], 8900);
+    subscribed
+        .stripe
+        .only_event("customer.subscription.pending_update_expired");
+    let first = format!("/v1/invoices/{}", held["latest_invoice"].as_str().unwrap());
+    assert_eq!(subscribed.stripe.get(&first).await["status"], "void");
+    let invoice = last_invoice(&subscribed.stripe).await;
+    assert_eq!(amounts(&invoice), [-1450, 4450]);
+    assert_eq!(again["latest_invoice"], invoice["id"]);
+}
+
+#[tokio::test]
 async fn an_update_that_can_wait_changes_nothing_else_and_is_made_at_once_if_paid() {
     let subscribed = Subscribed::start().await;
     let mut more = PENDING.to_vec();
