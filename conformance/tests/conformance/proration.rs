@@ -154,6 +154,50 @@ async fn what_is_left_over_becomes_credit_for_later_invoices() {
 }
 
 #[tokio::test]
+async fn a_voided_invoice_gives_back_the_credit_it_took() {
+    let stripe = TestStripe::start().await;
+    let credit = [("balance", "-1000")];
+    let customer = id(&stripe.post("/v1/customers", &credit).await);
+    let more = [
+        ("payment_behavior", "default_incomplete"),
+        ("expand[]", "latest_invoice"),
+    ];
+    let subscription = stripe.subscribe(&customer, &more).await;
+    let invoice = &subscription["latest_invoice"];
+    assert_eq!(
+        (&invoice["total"], &invoice["amount_due"]),
+        (&json!(2900), &json!(1900))
+    );
+    let path = format!("/v1/customers/{customer}");
+    assert_eq!(stripe.get(&path).await["balance"], 0);
+    let void = format!("/v1/invoices/{}/void", id(invoice));
+    stripe.post(&void, &[]).await;
+    assert_eq!(stripe.get(&path).await["balance"], -1000);
+}
+
+#[tokio::test]
+async fn the_older_shape_names_what_a_proration_belongs_to() {
+    let subscribed = Subscribed::start().await;
+    let always = [("proration_behavior", "always_invoice")];
+    subscribed.change("7900", &always).await;
+    let stripe = &subscribed.stripe;
+    let request = stripe.http.get(stripe.url("/v1/invoices?limit=1"));
+    let request = request.header("Stripe-Version", "2024-06-20");
+    let (_, list) = stripe.send(request).await;
+    let line = &list["data"][0]["lines"]["data"][0];
+    assert_eq!(
+        (&line["proration"], &line["type"]),
+        (&json!(true), &json!("invoiceitem"))
+    );
+    assert!(
+        subscribed
+            .path
+            .ends_with(line["subscription"].as_str().unwrap())
+    );
+    assert_eq!(line["subscription_item"], subscribed.item.as_str());
+}
+
+#[tokio::test]
 async fn none_charges_nothing_and_a_date_is_refused() {
     let subscribed = Subscribed::start().await;
     subscribed

@@ -32,6 +32,14 @@ impl World {
     ) -> Result<(), ApiError> {
         let before = self.subscriptions.find(id)?.clone();
         let now = self.now(before.clock());
+        params.none_of(&["add_invoice_items", "billing_thresholds"])?;
+        if params
+            .text("billing_cycle_anchor")
+            .is_some_and(|anchor| anchor != "unchanged")
+        {
+            return Err(ApiError::not_simulated("billing_cycle_anchor=now")
+                .in_param("billing_cycle_anchor"));
+        }
         let payment = UpdatePayment::parse(params)?;
         let proration = ProrationBehavior::parse(params)?.unwrap_or_default();
         let mut after = before.clone();
