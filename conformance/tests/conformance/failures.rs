@@ -272,6 +272,21 @@ async fn in_live_mode_keys_objects_and_events_are_live() {
         assert_eq!(customer["livemode"], true);
         assert_eq!(customer["metadata"]["livemode"], "false");
     }
+    let params = [
+        ("currency", "usd"),
+        ("unit_amount", "100"),
+        ("product_data[name]", "Pro"),
+    ];
+    let live = |path: &str| stripe.http.post(stripe.url(path)).bearer_auth("sk_live_1");
+    let price = live("/v1/prices").form(&params).send().await.unwrap();
+    let price: Value = price.json().await.unwrap();
+    let params = [
+        ("mode", "payment"),
+        ("line_items[0][price]", price["id"].as_str().unwrap()),
+    ];
+    let session = live("/v1/checkout/sessions").form(&params).send().await;
+    let session: Value = session.unwrap().json().await.unwrap();
+    assert!(session["id"].as_str().unwrap().starts_with("cs_live_"));
     for event in stripe.simulator.events() {
         assert_eq!(event.body["livemode"], true);
         assert_eq!(event.body["data"]["object"]["livemode"], true);

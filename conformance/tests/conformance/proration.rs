@@ -310,6 +310,25 @@ async fn a_pending_update_expires_with_its_invoice() {
 }
 
 #[tokio::test]
+async fn a_cancelled_subscription_has_no_update_that_waits() {
+    let subscribed = Subscribed::start().await;
+    subscribed.bad_card().await;
+    subscribed.change("7900", &PENDING).await;
+    let cancelled = subscribed.stripe.delete(&subscribed.path).await;
+    assert_eq!(cancelled["pending_update"], Value::Null);
+    let before = subscribed.stripe.event_count();
+    let clock = &subscribed.clock;
+    subscribed.stripe.advance(clock, MIDDLE + DAY).await;
+    let events = subscribed.stripe.events_since(before);
+    assert!(
+        events
+            .iter()
+            .all(|event| event.event_type.starts_with("test_helpers.")),
+        "{events:#?}"
+    );
+}
+
+#[tokio::test]
 async fn another_update_takes_the_place_of_the_one_that_waits_unless_it_is_refused() {
     let subscribed = Subscribed::start().await;
     subscribed.bad_card().await;
