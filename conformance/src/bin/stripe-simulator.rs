@@ -24,6 +24,8 @@ Examples:
   Drive it with the official CLI:
     stripe trigger invoice.paid --api-base http://127.0.0.1:12111 --api-key sk_test_simulated
 
+  See the pages that customers see: open the `url` of a checkout or portal session in a browser.
+
   Let a month pass: make a test clock, a customer with test_clock=clock_…, a subscription, then
     curl http://127.0.0.1:12111/v1/test_helpers/test_clocks/clock_…/advance -u sk_test_simulated: -d frozen_time=…
 
@@ -39,6 +41,9 @@ struct Options {
     /// All ids follow from this number.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Take live keys only (`sk_live_…`) and say `livemode: true`; all else is the same.
+    #[arg(long)]
+    livemode: bool,
     /// Where to deliver events (plain http); repeat it for more receivers.
     #[arg(long, value_name = "URL")]
     webhook: Vec<String>,
@@ -85,6 +90,7 @@ async fn main() -> anyhow::Result<()> {
     let config = SimulatorConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, options.port)),
         seed: options.seed,
+        livemode: options.livemode,
         ..Default::default()
     };
     let simulator = Simulator::start(config).await?;

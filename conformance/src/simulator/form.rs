@@ -221,6 +221,21 @@ impl Params {
         }
     }
 
+    /// Rejects parameters that would change the outcome at Stripe and can't here.
+    pub(super) fn none_of(&self, names: &[&str]) -> Result<(), ApiError> {
+        match names.iter().find(|name| self.has(name)) {
+            None => self.no_tax(),
+            Some(name) => Err(ApiError::not_simulated(name).in_param(&self.full_name(name))),
+        }
+    }
+
+    fn no_tax(&self) -> Result<(), ApiError> {
+        if self.group("automatic_tax").flag("enabled")? == Some(true) {
+            return Err(ApiError::not_simulated("automatic_tax").in_param("automatic_tax"));
+        }
+        Ok(())
+    }
+
     /// The level as JSON, for fields that are stored and shown as they were sent.
     pub(super) fn as_json(&self) -> Value {
         Value::Object(self.fields.clone())

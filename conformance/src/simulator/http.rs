@@ -36,6 +36,8 @@ mod key;
 pub(super) use connection::serve;
 
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Of an idempotency key.
+const MAX_KEY: usize = 255;
 
 /// What all requests share.
 pub(super) struct Account {
@@ -260,6 +262,11 @@ impl Account {
         let livemode = self.world.rules.livemode;
         let kind = key::authenticate(&parts.headers, params.text("key"), livemode)?;
         params.forget("key");
+        if header_text(&parts.headers, "Idempotency-Key").is_some_and(|key| key.len() > MAX_KEY) {
+            return Err(ApiError::refused(
+                "An idempotency key has at most 255 characters.",
+            ));
+        }
         let version = header_text(&parts.headers, "Stripe-Version").map(ApiVersion::from_request);
         let version = version
             .transpose()?

@@ -79,6 +79,10 @@ impl Page {
 /// The page at this path; none where the path is the API's.
 pub(super) fn answer(world: &mut World, method: &str, path: &str, form: &[u8]) -> Option<Page> {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    // Browsers ask for it by themselves: no call that a program made.
+    if path == "/favicon.ico" {
+        return Some(Page::not_found());
+    }
     if !matches!(segments.first(), Some(&("3ds" | "c" | "p"))) {
         return None;
     }

@@ -9,8 +9,10 @@ use serde_json::Value;
 use crate::client::TestStripe;
 
 const CUSTOMERS: &str = "/v1/customers";
+/// After so long a caller hangs up.
+const PATIENCE: Duration = Duration::from_millis(300);
 
-/// A POST under an idempotency key that is given up after half a second.
+/// A POST under an idempotency key.
 fn request(stripe: &TestStripe, key: &str) -> reqwest::RequestBuilder {
     stripe
         .http
@@ -18,7 +20,6 @@ fn request(stripe: &TestStripe, key: &str) -> reqwest::RequestBuilder {
         .bearer_auth(API_KEY)
         .header("Idempotency-Key", key)
         .form(&[("name", "Ada")])
-        .timeout(Duration::from_millis(500))
 }
 
 async fn post(stripe: &TestStripe, key: &str) -> reqwest::Result<reqwest::Response> {
@@ -71,7 +72,8 @@ async fn a_request_without_an_answer_was_done_or_not_as_injected() {
             stripe
                 .simulator
                 .inject(Failure::new("POST", CUSTOMERS, kind(when)));
-            let failed = post(&stripe, "key-1").await.unwrap_err();
+            let impatient = request(&stripe, "key-1").timeout(PATIENCE);
+            let failed = impatient.send().await.unwrap_err();
             let hangs = kind(when) == FailureKind::Hang(when);
             assert_eq!(failed.is_timeout(), hangs, "{failed:?}");
             assert_eq!(made(&stripe), expected, "{:?}", kind(when));
@@ -186,7 +188,7 @@ async fn answers_can_be_no_json_or_point_elsewhere() {
 
 #[tokio::test]
 async fn a_second_request_with_the_key_of_one_in_flight_is_409() {
-    let latency = Duration::from_millis(150)..=Duration::from_millis(150);
+    let latency = Duration::from_millis(400)..=Duration::from_millis(400);
     let stripe = TestStripe::start_with(SimulatorConfig {
         latency,
         ..Default::default()
@@ -207,33 +209,50 @@ async fn a_second_request_with_the_key_of_one_in_flight_is_409() {
 
 #[tokio::test]
 async fn a_request_is_carried_out_though_its_caller_hung_up() {
-    let latency = Duration::from_millis(200)..=Duration::from_millis(200);
+    let latency = Duration::from_secs(1)..=Duration::from_secs(1);
     let stripe = TestStripe::start_with(SimulatorConfig {
         latency,
         ..Default::default()
     })
     .await;
-    let impatient = request(&stripe, "key-1").timeout(Duration::from_millis(50));
+    let impatient = request(&stripe, "key-1").timeout(PATIENCE);
     assert!(impatient.send().await.unwrap_err().is_timeout());
     assert_eq!(made(&stripe), 0);
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(made(&stripe), 1);
+    while made(&stripe) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(replayed(&post(&stripe, "key-1").await.unwrap()));
 }
 
 #[tokio::test]
 async fn past_the_limit_requests_are_429() {
     let stripe = TestStripe::start_with(SimulatorConfig {
-        requests_per_second: Some(3),
+        requests_per_second: Some(1),
         ..Default::default()
     })
     .await;
-    let mut statuses = Vec::new();
-    for at in 0..4 {
-        let response = post(&stripe, &format!("key-{at}")).await.unwrap();
-        statuses.push(response.status().as_u16());
+    let (first, second) = tokio::join!(post(&stripe, "key-1"), post(&stripe, "key-2"));
+    let mut statuses = [first.unwrap(), second.unwrap()].map(|one| one.status().as_u16());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 429]);
+    assert_eq!(made(&stripe), 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_what_hangs() {
+    let stripe = TestStripe::start().await;
+    let hang = FailureKind::Hang(When::BeforeEffect);
+    stripe
+        .simulator
+        .inject(Failure::new("POST", CUSTOMERS, hang));
+    let caller = tokio::spawn(request(&stripe, "key-1").send());
+    while stripe.simulator.requests().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(statuses, [200, 200, 200, 429]);
-    assert_eq!(made(&stripe), 3);
+    let began = std::time::Instant::now();
+    stripe.simulator.shutdown().await;
+    assert!(caller.await.unwrap().is_err());
+    assert!(began.elapsed() < Duration::from_secs(1), "no grace needed");
 }
 
 #[tokio::test]
@@ -253,6 +272,21 @@ async fn in_live_mode_keys_objects_and_events_are_live() {
         assert_eq!(customer["livemode"], true);
         assert_eq!(customer["metadata"]["livemode"], "false");
     }
+    let params = [
+        ("currency", "usd"),
+        ("unit_amount", "100"),
+        ("product_data[name]", "Pro"),
+    ];
+    let live = |path: &str| stripe.http.post(stripe.url(path)).bearer_auth("sk_live_1");
+    let price = live("/v1/prices").form(&params).send().await.unwrap();
+    let price: Value = price.json().await.unwrap();
+    let params = [
+        ("mode", "payment"),
+        ("line_items[0][price]", price["id"].as_str().unwrap()),
+    ];
+    let session = live("/v1/checkout/sessions").form(&params).send().await;
+    let session: Value = session.unwrap().json().await.unwrap();
+    assert!(session["id"].as_str().unwrap().starts_with("cs_live_"));
     for event in stripe.simulator.events() {
         assert_eq!(event.body["livemode"], true);
         assert_eq!(event.body["data"]["object"]["livemode"], true);

@@ -232,6 +232,20 @@ async fn without_the_customer_three_d_secure_leaves_it_incomplete_or_is_402() {
 }
 
 #[tokio::test]
+async fn until_it_is_paid_a_subscription_takes_metadata_and_no_other_plan() {
+    let waiting = Waiting::start().await;
+    let path = &waiting.subscription;
+    waiting.stripe.post(path, &[("metadata[a]", "b")]).await;
+    for change in [
+        ("items[0][quantity]", "2"),
+        ("cancel_at_period_end", "true"),
+    ] {
+        let (status, _) = waiting.stripe.try_post(path, &[change]).await;
+        assert_eq!(status, 400, "{change:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_secret_is_shown_only_when_asked_for_in_either_shape() {
     let waiting = Waiting::start().await;
     let bare = waiting.stripe.get(&waiting.invoice).await;

@@ -262,6 +262,64 @@ async fn a_downgrade_waits_for_the_end_of_the_period_and_can_be_undone() {
 }
 
 #[tokio::test]
+async fn a_shorter_interval_waits_where_so_configured() {
+    let stripe = TestStripe::start().await;
+    let clock = stripe.clock().await;
+    let customer = stripe.customer(&clock, "pm_card_visa").await;
+    let product = id(&stripe.post("/v1/products", &[("name", "Pro")]).await);
+    let monthly = price(&stripe, &product, "2900").await;
+    let yearly = [
+        ("product", product.as_str()),
+        ("unit_amount", "29000"),
+        ("currency", "usd"),
+        ("recurring[interval]", "year"),
+    ];
+    let yearly = id(&stripe.post("/v1/prices", &yearly).await);
+    let params = [
+        ("customer", customer.as_str()),
+        ("items[0][price]", &yearly),
+    ];
+    let subscription = id(&stripe.post("/v1/subscriptions", &params).await);
+    let update = |name: &str| format!("features[subscription_update]{name}");
+    let features = [
+        (update("[enabled]"), "true"),
+        (update("[default_allowed_updates][]"), "price"),
+        (update("[products][0][product]"), product.as_str()),
+        (update("[products][0][prices][]"), &monthly),
+        (
+            update("[schedule_at_period_end][conditions][0][type]"),
+            "shortening_interval",
+        ),
+    ];
+    let features: Vec<_> = features
+        .iter()
+        .map(|(name, value)| (&**name, *value))
+        .collect();
+    stripe
+        .post("/v1/billing_portal/configurations", &features)
+        .await;
+    let own = [("customer", customer.as_str())];
+    let session = stripe.post("/v1/billing_portal/sessions", &own).await;
+    let form = [
+        ("action", "change"),
+        ("subscription", &subscription),
+        ("price", &monthly),
+    ];
+    let url = session["url"].as_str().unwrap();
+    assert_eq!(stripe.submit(url, &form).await.0, 303);
+    let path = format!("/v1/subscriptions/{subscription}");
+    assert_eq!(price_of(&stripe.get(&path).await), yearly.as_str());
+    let next_year = NEW_YEAR + 365 * DAY;
+    stripe.advance(&clock, next_year).await;
+    let changed = stripe.get(&path).await;
+    assert_eq!(price_of(&changed), monthly.as_str());
+    assert_eq!(
+        changed["items"]["data"][0]["current_period_end"],
+        next_year + 31 * DAY
+    );
+}
+
+#[tokio::test]
 async fn only_the_customers_own_subscriptions_and_what_is_configured_can_be_changed() {
     let visitor = Visitor::start().await;
     let other = visitor

@@ -154,6 +154,50 @@ async fn what_is_left_over_becomes_credit_for_later_invoices() {
 }
 
 #[tokio::test]
+async fn a_voided_invoice_gives_back_the_credit_it_took() {
+    let stripe = TestStripe::start().await;
+    let credit = [("balance", "-1000")];
+    let customer = id(&stripe.post("/v1/customers", &credit).await);
+    let more = [
+        ("payment_behavior", "default_incomplete"),
+        ("expand[]", "latest_invoice"),
+    ];
+    let subscription = stripe.subscribe(&customer, &more).await;
+    let invoice = &subscription["latest_invoice"];
+    assert_eq!(
+        (&invoice["total"], &invoice["amount_due"]),
+        (&json!(2900), &json!(1900))
+    );
+    let path = format!("/v1/customers/{customer}");
+    assert_eq!(stripe.get(&path).await["balance"], 0);
+    let void = format!("/v1/invoices/{}/void", id(invoice));
+    stripe.post(&void, &[]).await;
+    assert_eq!(stripe.get(&path).await["balance"], -1000);
+}
+
+#[tokio::test]
+async fn the_older_shape_names_what_a_proration_belongs_to() {
+    let subscribed = Subscribed::start().await;
+    let always = [("proration_behavior", "always_invoice")];
+    subscribed.change("7900", &always).await;
+    let stripe = &subscribed.stripe;
+    let request = stripe.http.get(stripe.url("/v1/invoices?limit=1"));
+    let request = request.header("Stripe-Version", "2024-06-20");
+    let (_, list) = stripe.send(request).await;
+    let line = &list["data"][0]["lines"]["data"][0];
+    assert_eq!(
+        (&line["proration"], &line["type"]),
+        (&json!(true), &json!("invoiceitem"))
+    );
+    assert!(
+        subscribed
+            .path
+            .ends_with(line["subscription"].as_str().unwrap())
+    );
+    assert_eq!(line["subscription_item"], subscribed.item.as_str());
+}
+
+#[tokio::test]
 async fn none_charges_nothing_and_a_date_is_refused() {
     let subscribed = Subscribed::start().await;
     subscribed
@@ -263,6 +307,46 @@ async fn a_pending_update_expires_with_its_invoice() {
     assert_eq!(subscription["status"], "active");
     assert_eq!(Subscribed::amount_of(&subscription), 2900);
     assert_eq!(last_invoice(&subscribed.stripe).await["status"], "void");
+}
+
+#[tokio::test]
+async fn a_cancelled_subscription_has_no_update_that_waits() {
+    let subscribed = Subscribed::start().await;
+    subscribed.bad_card().await;
+    subscribed.change("7900", &PENDING).await;
+    let cancelled = subscribed.stripe.delete(&subscribed.path).await;
+    assert_eq!(cancelled["pending_update"], Value::Null);
+    let before = subscribed.stripe.event_count();
+    let clock = &subscribed.clock;
+    subscribed.stripe.advance(clock, MIDDLE + DAY).await;
+    let events = subscribed.stripe.events_since(before);
+    assert!(
+        events
+            .iter()
+            .all(|event| event.event_type.starts_with("test_helpers.")),
+        "{events:#?}"
+    );
+}
+
+#[tokio::test]
+async fn another_update_takes_the_place_of_the_one_that_waits_unless_it_is_refused() {
+    let subscribed = Subscribed::start().await;
+    subscribed.bad_card().await;
+    let (_, held) = subscribed.change("7900", &PENDING).await;
+    let required = [PENDING[0], ("payment_behavior", "error_if_incomplete")];
+    assert_eq!(subscribed.change("9900", &required).await.0, 402);
+    assert_eq!(subscribed.get().await, held);
+    let (_, again) = subscribed.change("8900", &PENDING).await;
+    let pending = &again["pending_update"]["subscription_items"][0]["price"];
+    assert_eq!(pending["unit_amount"], 8900);
+    subscribed
+        .stripe
+        .only_event("customer.subscription.pending_update_expired");
+    let first = format!("/v1/invoices/{}", held["latest_invoice"].as_str().unwrap());
+    assert_eq!(subscribed.stripe.get(&first).await["status"], "void");
+    let invoice = last_invoice(&subscribed.stripe).await;
+    assert_eq!(amounts(&invoice), [-1450, 4450]);
+    assert_eq!(again["latest_invoice"], invoice["id"]);
 }
 
 #[tokio::test]

@@ -331,6 +331,26 @@ async fn while_collection_is_paused_renewals_are_voided_until_it_resumes() {
     );
 }
 
+#[tokio::test]
+async fn what_would_be_charged_otherwise_at_stripe_is_refused() {
+    let stripe = TestStripe::start().await;
+    let customer = id(&stripe.post("/v1/customers", &[]).await);
+    let price = stripe.monthly_price().await;
+    for more in [
+        ("billing_cycle_anchor", "1800000000"),
+        ("add_invoice_items[0][price]", price.as_str()),
+        ("automatic_tax[enabled]", "true"),
+    ] {
+        let params = [
+            ("customer", customer.as_str()),
+            ("items[0][price]", &price),
+            more,
+        ];
+        let (status, _) = stripe.try_post("/v1/subscriptions", &params).await;
+        assert_eq!(status, 400, "{more:?}");
+    }
+}
+
 pub(crate) async fn give_card(stripe: &TestStripe, customer: &str, card: &str) -> String {
     let path = format!("/v1/payment_methods/{card}/attach");
     let method = id(&stripe.post(&path, &[("customer", customer)]).await);

@@ -1,7 +1,8 @@
 """Drives the simulator with Stripe's official Python client.
 
 `subscribe` makes a customer, a price and a subscription; `sell` goes through a first payment, hosted
-checkout and the portal; `retry` meets failures; `verify` checks a delivered webhook. Each reads one JSON object from standard input and writes one to standard output.
+checkout and the portal; `retry` meets failures; `verify` checks a delivered webhook.
+Each reads one JSON object from standard input and writes one to standard output.
 """
 
 import json

@@ -78,6 +78,9 @@ impl World {
                 }
             }
         }
+        if method.customer().is_none() {
+            self.check_attachable(method.id())?;
+        }
         let customer = match &session.customer {
             Some(id) => self.living_customer(id)?,
             None => self.customer_of_guest(session),

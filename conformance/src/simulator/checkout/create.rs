@@ -22,6 +22,7 @@ pub(in crate::simulator) fn create(world: &mut World, call: &Call) -> Result<Val
         "subscription" => Mode::Subscription,
         _ => return Err(ApiError::not_simulated("checkout in setup mode").in_param("mode")),
     };
+    params.none_of(&["shipping_options", "setup_intent_data", "optional_items"])?;
     let customer = customer(world, params)?;
     check_urls(params, mode)?;
     let items = world.line_items(&params.list("line_items"), mode)?;

@@ -74,7 +74,7 @@ impl World {
         payment: UpdatePayment,
     ) -> Result<(), ApiError> {
         let now = self.now(before.clock());
-        self.drop_pending_update(&before.id)?;
+        after.pending_update = None;
         let restarts = before.interval() != after.interval();
         if restarts {
             after.billing_cycle_anchor = now;
@@ -88,6 +88,7 @@ impl World {
         let at_once =
             restarts || (proration == ProrationBehavior::AlwaysInvoice && !parts.is_empty());
         if !at_once {
+            let before = &self.without_pending_update(before)?;
             self.subscriptions.put(after.clone());
             self.add_prorations(&after, &parts);
             self.announce_change("customer.subscription.updated", before, &after);
@@ -106,6 +107,7 @@ impl World {
         if !pays && payment == UpdatePayment::Required {
             return Err(refusal(charge));
         }
+        let before = &self.without_pending_update(before)?;
         self.add_prorations(&after, &parts);
         let invoice = self.draft_for_update(&after, restarts)?;
         after.use_discount(&invoice);
@@ -198,6 +200,15 @@ impl World {
             self.drop_pending_update(id)?;
         }
         Ok(())
+    }
+
+    /// The subscription as it is once the update that waits is forgotten: another takes its place.
+    fn without_pending_update(
+        &mut self,
+        subscription: &Subscription,
+    ) -> Result<Subscription, ApiError> {
+        self.drop_pending_update(&subscription.id)?;
+        self.subscriptions.find(&subscription.id).cloned()
     }
 
     /// Voids what an update waited for and forgets the update.

@@ -14,6 +14,16 @@ use crate::simulator::object::Object;
 use crate::simulator::payment_method::PaymentMethod;
 use crate::simulator::world::World;
 
+/// What would change when and how much is charged.
+const NOT_SIMULATED: &[&str] = &[
+    "add_invoice_items",
+    "backdate_start_date",
+    "billing_cycle_anchor",
+    "billing_cycle_anchor_config",
+    "billing_thresholds",
+    "pending_invoice_item_interval",
+];
+
 const DAY: i64 = 24 * 3600;
 /// How long a first payment may be outstanding.
 const INCOMPLETE_LIFETIME: i64 = 23 * 3600;
@@ -101,6 +111,7 @@ impl World {
             return Err(ApiError::not_simulated("collection_method=send_invoice")
                 .in_param("collection_method"));
         }
+        params.none_of(NOT_SIMULATED)?;
         let clock = customer.clock();
         let now = self.now(clock);
         let trial_end = trial_end(params, now)?;

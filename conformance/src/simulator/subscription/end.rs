@@ -54,6 +54,9 @@ impl World {
             return Ok(());
         }
         let now = self.now(subscription.clock());
+        // What waited for a payment, or for the end of the period, will not come.
+        subscription.pending_update = None;
+        subscription.scheduled = None;
         subscription.status = Status::Canceled;
         subscription.ended_at = Some(now);
         subscription.canceled_at = subscription.canceled_at.or(Some(now));

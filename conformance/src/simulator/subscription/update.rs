@@ -32,20 +32,21 @@ impl World {
     ) -> Result<(), ApiError> {
         let before = self.subscriptions.find(id)?.clone();
         let now = self.now(before.clock());
+        params.none_of(&["add_invoice_items", "billing_thresholds"])?;
+        if params
+            .text("billing_cycle_anchor")
+            .is_some_and(|anchor| anchor != "unchanged")
+        {
+            return Err(ApiError::not_simulated("billing_cycle_anchor=now")
+                .in_param("billing_cycle_anchor"));
+        }
         let payment = UpdatePayment::parse(params)?;
         let proration = ProrationBehavior::parse(params)?.unwrap_or_default();
         let mut after = before.clone();
         params.merge_metadata(&mut after.metadata);
         after.take_cancellation_details(params);
-        if before.status.is_over() {
-            if ["items", "cancel_at", "cancel_at_period_end", "trial_end"]
-                .iter()
-                .any(|name| params.has(name))
-            {
-                let message = "A canceled subscription can only update its cancellation_details and metadata.";
-                return Err(ApiError::refused(message));
-            }
-        } else {
+        check_status(before.status, params)?;
+        if !before.status.is_over() {
             params.merge_text("description", &mut after.description);
             if let Some(saves) = saves_payment_method(params)? {
                 after.saves_payment_method = saves;
@@ -53,11 +54,11 @@ impl World {
             self.take_default_method(params, &mut after)?;
             after.take_cancellation(params, now)?;
             after.take_pause(params, now)?;
-            self.take_discount(params, &mut after, now)?;
             if params.has("items") {
                 after.items = self.changed_items(params, &before.items, now)?;
                 after.scheduled = None;
             }
+            self.take_discount(params, &mut after, now)?;
         }
         if params.text("trial_end") == Some("now") && before.status == Status::Trialing {
             after.trial_end = Some(now);
@@ -124,6 +125,29 @@ impl World {
         if let Some(at) = after.pause_collection.and_then(|pause| pause.resumes_at) {
             self.agenda
                 .plan(clock, at, Task::ResumeCollection(id.clone()));
+        }
+    }
+}
+
+/// What has not begun, or is over, can't be changed any more.
+fn check_status(status: Status, params: &Params) -> Result<(), ApiError> {
+    const CHANGES: [&str; 6] = [
+        "items",
+        "cancel_at",
+        "cancel_at_period_end",
+        "trial_end",
+        "pause_collection",
+        "discounts",
+    ];
+    let closed = status.is_over() || status == Status::Incomplete;
+    match CHANGES.iter().find(|name| closed && params.has(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!(
+                "A subscription that is {} can't change this.",
+                status.name()
+            );
+            Err(ApiError::refused(message).in_param(name))
         }
     }
 }
