@@ -3,6 +3,7 @@
 mod authority;
 mod checkout;
 mod client;
+mod official;
 mod parallel;
 mod plans;
 mod portal;
