@@ -31,6 +31,8 @@ pub(crate) fn start_logging() {
 const COMMIT_SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+/// Upper bounds of the buckets of calls to Stripe, in seconds.
+const STRIPE_SECONDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Upper bounds of the buckets of batch sizes, in commands.
 const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
@@ -40,6 +42,10 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(
             Matcher::Full("billing_commit_seconds".to_owned()),
             COMMIT_SECONDS,
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full("billing_stripe_seconds".to_owned()),
+            STRIPE_SECONDS,
         )?
         .set_buckets_for_metric(Matcher::Full("billing_batch_size".to_owned()), BATCH_SIZES)?
         .install_recorder()?;
@@ -64,6 +70,18 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(
         "billing_deadlines_total",
         "Customers settled because an instant came, by outcome"
+    );
+    describe_counter!(
+        "billing_stripe_calls_total",
+        "Calls to Stripe's API, by call and result"
+    );
+    describe_counter!(
+        "billing_stripe_retries_total",
+        "Tries of calls to Stripe's API after the first"
+    );
+    describe_histogram!(
+        "billing_stripe_seconds",
+        "Seconds per call to Stripe's API, with its pauses"
     );
     describe_histogram!("billing_batch_size", "Commands per transaction");
     describe_histogram!(

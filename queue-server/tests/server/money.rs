@@ -7,6 +7,7 @@ mod official;
 mod parallel;
 mod plans;
 mod portal;
+mod privacy;
 mod setup;
 mod subscribe;
 mod tokens;

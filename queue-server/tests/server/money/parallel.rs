@@ -145,6 +145,35 @@ async fn a_server_that_dies_between_any_two_steps_leaves_one_subscription() {
 }
 
 #[tokio::test]
+async fn a_claim_whose_key_stripe_has_forgotten_is_looked_after_and_made_anew() {
+    for point in ["customer_noted", "subscription_made"] {
+        let shop = Shop::open().await.with("QUEUE_ABORT_AT", point);
+        let dying = shop.installation.serve().await;
+        assert!(ask(&dying, "jenny").await.is_none());
+        let clock = shop.installation.path("clock");
+        std::fs::write(&clock, (24 * 3600).to_string()).unwrap();
+        let shop = Shop {
+            installation: shop
+                .installation
+                .without("QUEUE_ABORT_AT")
+                .with("QUEUE_CLOCK_OFFSET", clock.to_str().unwrap()),
+            ..shop
+        };
+        let server = shop.installation.serve().await;
+        let (status, subscribed) = ask(&server, "jenny").await.unwrap();
+        assert_eq!(status, 200, "{point}: {subscribed}");
+        let [subscription] = &shop.live_subscriptions().await[..] else {
+            panic!("{point}: not one subscription");
+        };
+        assert_eq!(subscription["id"], subscribed["subscription_id"]);
+        let made = shop.calls().into_iter();
+        let made = made.filter(|call| call.method == "POST" && call.path == "/v1/subscriptions");
+        let keys: std::collections::BTreeSet<_> = made.map(|call| call.idempotency_key).collect();
+        assert_eq!(keys.len(), if point == "customer_noted" { 1 } else { 2 });
+    }
+}
+
+#[tokio::test]
 async fn killed_at_random_under_load_each_customer_has_one_subscription() {
     const CUSTOMERS: usize = 12;
     let config = SimulatorConfig {
