@@ -11,6 +11,7 @@ mod audit;
 mod backlog;
 mod bodies;
 mod canary;
+mod claims;
 mod coalescing;
 mod decode;
 mod every_order;
