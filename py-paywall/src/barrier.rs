@@ -61,15 +61,9 @@ impl Barrier {
         open.then(|| Passage(self))
     }
 
-    /// Lets nobody pass any more. Tells whether it was open.
-    pub(crate) fn close(&self) -> bool {
-        let mut was_open = false;
-        self.traffic.send_if_modified(|traffic| {
-            was_open = traffic.forks == 0;
-            traffic.forks += 1;
-            false
-        });
-        was_open
+    /// Lets nobody pass any more.
+    pub(crate) fn close(&self) {
+        self.traffic.send_modify(|traffic| traffic.forks += 1);
     }
 
     /// Opens again, if nobody else has it closed.

@@ -53,13 +53,8 @@ pub(crate) fn before_fork(py: Python<'_>) -> bool {
     closed::or_else(
         || {
             let process = Process::current();
-            // Whoever comes while it is closed gets a mirror that nobody connects before it is open.
-            let mirrors = if process.barrier.close() {
-                process.take_those_in_sqlite()
-            } else {
-                Vec::new()
-            };
-            py.detach(|| process.stand_still(mirrors));
+            process.barrier.close();
+            py.detach(|| process.stand_still());
             !process.barrier.was_passed()
         },
         || false,
@@ -80,7 +75,7 @@ pub(crate) fn after_fork() {
 }
 
 impl Process {
-    fn stand_still(&'static self, mirrors: Vec<SqlMirror>) {
+    fn stand_still(&'static self) {
         let Some(runtime) = self.running() else {
             return;
         };
@@ -88,21 +83,26 @@ impl Process {
         let (closed, when_closed) = mpsc::channel();
         let (hold, released) = mpsc::channel();
         lock(&self.standstill.held).insert(thread::current().id(), hold);
-        runtime.spawn(async move {
-            self.close_those(mirrors).await;
+        let closing = runtime.spawn(async move {
+            self.close_those_in_sqlite().await;
             wait_here(&closed, &released);
         });
-        let in_time = when_closed.recv_timeout(BOUND).is_ok();
-        if in_time && (!self.barrier.was_passed() || threads_end(deadline)) {
+        if when_closed.recv_timeout(BOUND).is_err() {
+            // It must close nothing that is used after the fork. The next one goes on with it.
+            closing.abort();
+            return;
+        }
+        if !self.barrier.was_passed() || threads_end(deadline) {
             self.barrier.is_at_rest();
         }
     }
 
-    async fn close_those(&self, mirrors: Vec<SqlMirror>) {
+    async fn close_those_in_sqlite(&self) {
         let mut closing = self.standstill.closing.lock().await;
-        closing.extend(mirrors);
         // Those who still read then are refused the next connection, and answered that.
         let _ = timeout(FOR_READS, self.barrier.uses_are_over()).await;
+        // Not before: a use may open one. Those who wait at the barrier open theirs again.
+        closing.extend(self.take_those_in_sqlite());
         while let Some(mirror) = closing.last() {
             mirror.close().await;
             closing.pop();
@@ -113,8 +113,9 @@ impl Process {
 /// Holds the runtime's only thread until the fork is over, or gives up with whoever waits for it.
 fn wait_here(arrived: &Sender<()>, released: &Receiver<()>) {
     if arrived.send(()).is_ok() {
-        // The other end is dropped when the fork is over.
-        let _ = released.recv();
+        // The other end is dropped when the fork is over. It may never be: another hook may wait for a
+        // thread that waits for a decision, whose time-out is this thread's to tell.
+        let _ = released.recv_timeout(BOUND);
     }
 }
 

@@ -31,10 +31,11 @@ pub(crate) fn inspect(
     let source = Arc::new(Source::new(url, CONNECTIONS));
     let mirror = process.enter(&source);
     let found = py.detach(|| {
-        runtime.block_on(timeout(patience, async {
+        let look = async {
             let mirror = mirror.await.map_err(|_| StoreError::Unavailable)?;
             mirror.mirror.inspect().await
-        }))
+        };
+        runtime.block_on(async { timeout(patience, look).await })
     });
     process.forget(&source);
     let inspection = match found {

@@ -137,9 +137,8 @@ impl Mirror {
     /// Ends all connections of this process.
     fn close(&self, py: Python<'_>) {
         let process = Process::current();
-        let closing = process.close(&self.source);
         if let Some(runtime) = process.running() {
-            py.detach(|| runtime.block_on(closing));
+            py.detach(|| runtime.block_on(process.close(&self.source)));
         }
     }
 }

@@ -138,7 +138,7 @@ impl Process {
                 None => None,
             };
             let opened = match opened {
-                // By a second fork, which came before the first was seen to be over.
+                // By the fork that this waited for.
                 Some(opened) if opened.mirror.is_closed() => self.open(&source),
                 opened => opened,
             };
@@ -177,18 +177,16 @@ impl Process {
         Some(opened)
     }
 
-    /// Ends all connections of a mirror, if there are any. Begun with the interpreter's lock held.
-    pub(crate) fn close(&'static self, source: &Source) -> impl Future<Output = ()> + Send + use<> {
-        let passage = source.is_in_sqlite().then(|| self.barrier.pass());
-        let opened = self.take(source);
-        async move {
-            let _passage = match passage {
-                Some(passage) => Some(passage.await),
-                None => None,
-            };
-            if let Some(opened) = opened {
-                opened.mirror.close().await;
-            }
+    /// Ends all connections of a mirror, if there are any.
+    pub(crate) async fn close(&'static self, source: &Source) {
+        let _passage = if source.is_in_sqlite() {
+            Some(self.barrier.pass().await)
+        } else {
+            None
+        };
+        // Not before: a fork that is under way would not know of it.
+        if let Some(opened) = self.take(source) {
+            opened.mirror.close().await;
         }
     }
 

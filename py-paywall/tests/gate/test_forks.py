@@ -339,3 +339,24 @@ def test_a_fork_beside_nothing_waits_for_nothing(mirror: SqliteMirror) -> None:
         mirror.url,
     )
     assert told == "True\n"
+
+
+def test_a_hook_that_waits_for_a_decision_hangs_no_fork(mirror: SqliteMirror) -> None:
+    """It is told that nobody knows, for all is closed then; and it was registered before ours, so it runs after."""
+    told = run(
+        """
+        import os, sys
+        mirrors, told = [], []
+        os.register_at_fork(before=lambda: told.extend(mirror.decide("ada", "pro").code for mirror in mirrors))
+        from py_paywall import Mirror
+
+        mirrors.append(Mirror.connect(sys.argv[1]))
+        assert mirrors[0].decide("ada", "pro").allowed
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if mirrors[0].decide("ada", "pro").allowed else 1)
+        print(os.waitpid(child, 0)[1], told, mirrors[0].decide("ada", "pro").code)
+        """,
+        mirror.url,
+    )
+    assert told == "0 ['mirror_timed_out'] allow\n"
