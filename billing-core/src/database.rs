@@ -15,10 +15,13 @@ mod sqlite;
 
 pub(crate) use dialect::{Dialect, Kind, PerDialect};
 pub(crate) use insert::Insert;
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::THREAD_NAME as SQLITE_THREAD_NAME;
 
 use std::num::NonZeroU32;
 #[cfg(feature = "sqlite")]
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 #[cfg(feature = "sqlite")]
@@ -27,6 +30,16 @@ use tokio::sync::Mutex;
 use crate::store::StoreError;
 use cells::cells_of;
 use held::{Held, in_time};
+
+/// What connections to somebody else's database may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// How many there are at most. Unless told, 8 to PostgreSQL and 4 to SQLite.
+    pub connections: Option<NonZeroU32>,
+    /// How long SQLite waits for a lock that another process holds; nothing ends such a wait, also
+    /// not that whoever asked has given up. Unless told, 5 seconds.
+    pub busy_timeout: Option<Duration>,
+}
 
 /// Connections to a database.
 #[derive(Debug, Clone)]
@@ -108,13 +121,15 @@ impl Database {
 
     /// Connections to a database of somebody else's, made when they are wanted. Nothing is made or
     /// set in it, and it need not be there yet.
-    pub(crate) fn open_foreign(url: &str, at_most: Option<NonZeroU32>) -> Result<Self, StoreError> {
+    pub(crate) fn open_foreign(url: &str, limits: Limits) -> Result<Self, StoreError> {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "sqlite")]
-            "sqlite" => sqlite::open_foreign(url, at_most).map(Self::sqlite),
+            "sqlite" => sqlite::open_foreign(url, limits).map(Self::sqlite),
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => postgres::open_foreign(url, at_most).map(Self::Postgres),
+            "postgres" | "postgresql" => {
+                postgres::open_foreign(url, limits.connections).map(Self::Postgres)
+            }
             _ => Err(StoreError::UnknownScheme),
         }
     }
@@ -181,6 +196,10 @@ impl Database {
                     .await
             }
         }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        each!(Database, self, pool => pool.is_closed())
     }
 
     pub(crate) async fn close(&self) {

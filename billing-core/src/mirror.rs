@@ -16,6 +16,8 @@ pub(crate) mod sql;
 mod stamp;
 
 #[cfg(feature = "_store")]
+pub use crate::database::Limits;
+#[cfg(feature = "_store")]
 pub use coalescing::{BatchReader, Coalescing};
 #[cfg(feature = "_store")]
 pub use inspection::{Column, Contents, Inspection, Rights, Table};

@@ -8,20 +8,22 @@
 //!    would take the worker down with it.
 //! 2. The runtime's thread never takes the interpreter's lock: it can neither wait for Python nor
 //!    be waited for at the interpreter's end.
-//! 3. What belongs to the parent's threads is made anew in a child of a fork ([`runtime`]). SQLite has
-//!    locks of its own for the whole process: a fork beside a read may leave the child one that
-//!    nobody frees, and its gate closed. The README says so.
+//! 3. What belongs to the parent's threads is made anew in a child of a fork ([`process`]). What does
+//!    not, because it is the whole process's, is free when Python forks: SQLite is closed then, and
+//!    the runtime's thread stands still ([`fork`]).
 
 mod alerts;
+mod barrier;
 mod closed;
 mod completions;
 mod decision;
+mod fork;
 mod gate;
 mod inspect;
 mod migration;
 mod mirror;
+mod process;
 mod receiver;
-mod runtime;
 mod token;
 mod url;
 
@@ -34,6 +36,7 @@ mod _native {
         alerts::Alerts,
         completions::Completions,
         decision::{Decision, Problem, decide_row},
+        fork::{after_fork, before_fork},
         gate::{Gate, Gates},
         inspect::inspect,
         migration::mirror_migration,

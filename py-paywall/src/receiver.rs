@@ -1,9 +1,10 @@
 //! The other end of Queue's push: verifies it, applies it, and says what to answer (M2, M4).
 
+use std::future::Future;
 use std::time::Duration;
 
 use billing_core::mirror::push::{self, PushAnswer};
-use billing_core::mirror::{MirrorRow, MirrorSink, SinkError};
+use billing_core::mirror::{MirrorError, MirrorRow, MirrorSink, SinkError};
 use billing_core::signature::{Delivery, MAX_BODY_BYTES, SigningKeys};
 use jiff::Timestamp;
 use pyo3::exceptions::PyValueError;
@@ -13,7 +14,8 @@ use tokio::time::timeout;
 
 use crate::closed;
 use crate::completions::{Answer, Completions};
-use crate::mirror::{Mirror, Opened};
+use crate::mirror::Mirror;
+use crate::process::{InUse, Process};
 
 /// How long rows may take to be applied: less than Queue waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -64,14 +66,21 @@ impl Answered {
 }
 
 /// A sink that is given up in time, or that there is not.
-struct InTime(Option<Opened>);
+struct InTime(Option<InUse>);
+
+impl InTime {
+    async fn wait_for(mirror: impl Future<Output = Result<InUse, MirrorError>>) -> Self {
+        let mirror = timeout(PATIENCE, mirror).await;
+        Self(mirror.ok().and_then(Result::ok))
+    }
+}
 
 impl MirrorSink for InTime {
     async fn apply(&self, rows: &[MirrorRow]) -> Result<(), SinkError> {
-        let Some(opened) = &self.0 else {
+        let Some(in_use) = &self.0 else {
             return Err(SinkError::Unavailable);
         };
-        let applied = timeout(PATIENCE, opened.mirror.apply(rows)).await;
+        let applied = timeout(PATIENCE, in_use.mirror.apply(rows)).await;
         applied.unwrap_or(Err(SinkError::Unavailable))
     }
 }
@@ -103,12 +112,18 @@ impl Receiver {
         let answer = closed::or_else(
             || {
                 let delivery = delivery(body, &signatures);
-                let opened = self.mirror.get().opened();
-                let Some(runtime) = opened.as_ref().map(|opened| opened.runtime) else {
+                let process = Process::current();
+                let Some(runtime) = process.runtime() else {
                     return unavailable();
                 };
-                let (sink, now) = (InTime(opened), Timestamp::now());
-                py.detach(|| runtime.block_on(push::receive(delivery, &self.keys, &sink, now)))
+                let mirror = process.enter(&self.mirror.get().source);
+                let now = Timestamp::now();
+                py.detach(|| {
+                    runtime.block_on(async {
+                        let sink = InTime::wait_for(mirror).await;
+                        push::receive(delivery, &self.keys, &sink, now).await
+                    })
+                })
             },
             unavailable,
         );
@@ -127,12 +142,14 @@ impl Receiver {
         closed::or_else(
             || {
                 let delivery = delivery(body, &signatures);
-                let Some(opened) = self.mirror.get().opened() else {
+                let process = Process::current();
+                let Some(runtime) = process.runtime() else {
                     return;
                 };
-                let (keys, runtime) = (self.keys.clone(), opened.runtime);
-                let (sink, now) = (InTime(Some(opened)), Timestamp::now());
+                let mirror = process.enter(&self.mirror.get().source);
+                let (keys, now) = (self.keys.clone(), Timestamp::now());
                 runtime.spawn(async move {
+                    let sink = InTime::wait_for(mirror).await;
                     let answer = push::receive(delivery, &keys, &sink, now).await;
                     promise.keep(Answer::Push(Answered(answer)));
                 });

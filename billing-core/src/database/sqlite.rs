@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::classify;
+use super::{Limits, classify};
 use crate::store::StoreError;
 
 /// How long a writer waits for another process's transaction before it gives up.
@@ -28,6 +28,8 @@ const CACHE_SIZE: &str = "-16384";
 const WAL_PAGES: &str = "8000";
 /// Connections unless told otherwise: one writes at a time, the others read.
 const MAX_CONNECTIONS: u32 = 4;
+/// What each connection's thread is called; Linux shows no more than 15 bytes.
+pub(crate) const THREAD_NAME: &str = "billing-sqlite";
 
 /// Opens Queue's own database.
 pub(super) async fn open(
@@ -51,16 +53,18 @@ pub(super) async fn open(
     pool.connect_with(options).await.map_err(classify)
 }
 
-pub(super) fn open_foreign(
-    url: &str,
-    at_most: Option<NonZeroU32>,
-) -> Result<SqlitePool, StoreError> {
-    Ok(pool(at_most).connect_lazy_with(options(url)?))
+pub(super) fn open_foreign(url: &str, limits: Limits) -> Result<SqlitePool, StoreError> {
+    let mut options = options(url)?;
+    if let Some(busy_timeout) = limits.busy_timeout {
+        options = options.busy_timeout(busy_timeout);
+    }
+    Ok(pool(limits.connections).connect_lazy_with(options))
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     let options = SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Unavailable)?;
     Ok(options
+        .thread_name(|_| THREAD_NAME.to_owned())
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)

@@ -7,7 +7,7 @@ use super::{
     BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError,
     UnverifiedRow,
 };
-use crate::database::{Database, Dialect, Insert, Kind, PerDialect};
+use crate::database::{Database, Dialect, Insert, Kind, Limits, PerDialect};
 use crate::id::CustomerId;
 use crate::store::StoreError;
 
@@ -79,6 +79,11 @@ impl Statements {
 }
 
 impl SqlMirror {
+    /// What the threads are called in which SQLite runs, one a connection: for whoever must know that
+    /// none of them is left.
+    #[cfg(feature = "sqlite")]
+    pub const SQLITE_THREAD_NAME: &str = crate::database::SQLITE_THREAD_NAME;
+
     /// The mirror in the database of a URL, such as `sqlite://app.db` or `postgres://app@db/app`.
     /// It belongs to the service beside it: nothing is made or changed in it but rows, and it need
     /// not be there yet. Connections are made when they are wanted.
@@ -86,7 +91,7 @@ impl SqlMirror {
     /// # Errors
     /// [`StoreError::UnknownScheme`], or [`StoreError::Unavailable`] when the URL is malformed.
     pub fn open(url: &str) -> Result<Self, StoreError> {
-        Self::open_at_most(url, None)
+        Self::open_within(url, Limits::default())
     }
 
     /// The same with so many connections at most. Unless told, 8 to PostgreSQL and 4 to SQLite.
@@ -94,8 +99,20 @@ impl SqlMirror {
     /// # Errors
     /// As [`SqlMirror::open`].
     pub fn open_at_most(url: &str, connections: Option<NonZeroU32>) -> Result<Self, StoreError> {
+        let limits = Limits {
+            connections,
+            ..Limits::default()
+        };
+        Self::open_within(url, limits)
+    }
+
+    /// The same within limits.
+    ///
+    /// # Errors
+    /// As [`SqlMirror::open`].
+    pub fn open_within(url: &str, limits: Limits) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::open_foreign(url, connections)?,
+            database: Database::open_foreign(url, limits)?,
         })
     }
 
@@ -120,6 +137,12 @@ impl SqlMirror {
         let mut transaction = self.database.begin().await?;
         transaction.insert(apply, rows).await?;
         transaction.commit().await
+    }
+
+    /// Whether [`SqlMirror::close`] was called, of this or a clone: it answers nothing any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.database.is_closed()
     }
 
     /// Ends all connections.

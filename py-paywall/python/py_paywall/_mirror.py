@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from asyncio import get_running_loop
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ from py_paywall._native import Decision, Gate
 
 if TYPE_CHECKING:
     from asyncio import Future
+
+logger = logging.getLogger("py_paywall")
 
 
 class Mirror:
@@ -73,3 +77,12 @@ class Mirror:
 
     def __repr__(self) -> str:
         return "Mirror()"  # The URL may hold a password.
+
+
+def _before_fork() -> None:
+    if not _native.before_fork():
+        logger.error("a fork did not wait for a read of SQLite that hangs: in its child, mirrors in SQLite stay closed")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_native.after_fork)

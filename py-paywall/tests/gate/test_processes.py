@@ -1,75 +1,15 @@
-"""Forks, the end of the interpreter, panics: in processes of their own."""
+"""The end of the interpreter, panics: in processes of their own."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
 from conftest import SqliteMirror
-
-
-def run(program: str, *arguments: str, **environment: str) -> str:
-    """What a program prints. It must end by itself, and well."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
-
-
-FORK = """
-    import asyncio, os, sys, threading, warnings
-    # Python 3.12 and newer warn of any fork beside a thread: that it must work here all the same is what is tested.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from py_paywall import Mirror
-
-    mirror = Mirror.connect(sys.argv[1])
-    async def ask():
-        return [d.code for d in await asyncio.gather(*(mirror.adecide("ada", "pro") for _ in range(20)))]
-
-    assert mirror.decide("ada", "pro").allowed
-    assert asyncio.run(ask()) == ["allow"] * 20
-    children = []
-    for number in range(6):
-        child = os.fork()
-        if child == 0:
-            ok = mirror.decide("ada", "pro").allowed and asyncio.run(ask()) == ["allow"] * 20
-            grandchild = os.fork()
-            if grandchild == 0:
-                os._exit(0 if mirror.decide("ada", "pro").allowed and asyncio.run(ask()) == ["allow"] * 20 else 1)
-            ok = ok and os.waitpid(grandchild, 0)[1] == 0
-            os._exit(0 if ok else 1)
-        children.append(child)
-        assert mirror.decide("ada", "pro").allowed
-    assert all(os.waitpid(child, 0)[1] == 0 for child in children)
-    assert asyncio.run(ask()) == ["allow"] * 20
-    print("all of them")
-"""
-
-
-def test_a_mirror_that_was_used_before_a_fork_works_in_children_and_parent(table: SqliteMirror) -> None:
-    table.put("ada")
-    assert run(FORK, table.url) == "all of them\n"
-
-
-def test_a_mirror_in_postgresql_survives_forks_too(postgres_url: str) -> None:
-    import psycopg
-
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(
-            "insert into billing_subscription_mirror values ('ada', 'pro', 'active', now() + interval '1 day', now())"
-        )
-    assert run(FORK, postgres_url) == "all of them\n"
+from programs import run
 
 
 @pytest.mark.parametrize("end", ["return", "sys.exit(0)", "os.kill(os.getpid(), signal.SIGINT)"])
