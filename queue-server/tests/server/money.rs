@@ -6,6 +6,7 @@ mod client;
 mod parallel;
 mod plans;
 mod portal;
+mod review;
 mod setup;
 mod subscribe;
 mod tokens;
