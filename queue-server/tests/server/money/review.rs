@@ -512,3 +512,25 @@ async fn from_a_price_that_no_plan_has_the_plan_changes_in_the_portal_only() {
     let price = shop.at_stripe(&path).await["items"]["data"][0]["price"]["id"].take();
     assert_eq!(price, dear["id"], "{answer:?}");
 }
+
+/// G11: whoever has a token of their own can't keep Stripe's webhooks out.
+#[tokio::test]
+async fn bodies_that_stop_coming_do_not_keep_webhooks_out() {
+    let shop = Shop::open().await.with("HTTP_MAX_CONNECTIONS", "16");
+    let server = shop.installation.serve().await;
+    let head = format!(
+        "POST /api/v1/billing/plan HTTP/1.1\r\nhost: queue\r\nauthorization: Bearer {TOKEN}\r\n\
+         x-queue-customer-id: mallory\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    let mut held = join_all((0..16).map(|_| Raw::connect(&server))).await;
+    for raw in &mut held {
+        raw.send(head.as_bytes()).await.unwrap();
+    }
+    let created = crate::support::customer_created("evt_1", "cus_1", "jenny");
+    let delivered = server.deliver(&created);
+    let delivered = tokio::time::timeout(Duration::from_secs(30), delivered).await;
+    assert!(
+        delivered.is_ok(),
+        "no webhook was taken within thirty seconds"
+    );
+}
