@@ -3,6 +3,7 @@
 mod authority;
 mod checkout;
 mod client;
+mod hostile;
 mod official;
 mod parallel;
 mod plans;
