@@ -57,6 +57,7 @@ impl Account {
     pub fn apply(&mut self, change: &AccountChange) {
         match &change.said {
             Said::Customer(facts) => self.customer.take(&change.event_id, change.created, facts),
+            Said::CustomerGone => self.customer.delete(change.created),
             Said::Claimed(customer) => {
                 self.customer
                     .bind(customer, change.created, &change.event_id);

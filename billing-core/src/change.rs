@@ -46,6 +46,8 @@ pub enum Said {
     Subscription(SubscriptionFacts),
     /// Of an invoice of theirs.
     Invoice(InvoiceFacts),
+    /// That the customer is not there any more.
+    CustomerGone,
     /// That we made the account for this customer of the seller's (E4).
     Claimed(CustomerId),
 }

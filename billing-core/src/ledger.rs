@@ -64,8 +64,8 @@ pub enum Act {
         /// For which account.
         account: StripeCustomerId,
     },
-    /// Stripe was asked to move a subscription to another price.
-    PlanChanged {
+    /// Stripe is about to be asked to move a subscription to another price.
+    PlanChangeAsked {
         /// Whose.
         customer: CustomerId,
         /// Which one.

@@ -17,7 +17,9 @@ mod prices;
 mod subscribe;
 mod sync;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use billing_core::id::CustomerId;
 use billing_core::policy::Policy;
@@ -32,10 +34,12 @@ pub(crate) use subscribe::Subscribed;
 use crate::app::App;
 use crate::config::{MoneyConfig, Plans};
 use crate::http::Problem;
-use crate::stripe::Stripe;
+use crate::stripe::{Stripe, StripeError};
 
 /// Requests that may be at Stripe at once; more are asked to come again.
 const AT_ONCE: usize = 256;
+/// How long a request may take in all. What it began stands in its claim.
+const DEADLINE: Duration = Duration::from_secs(40);
 
 /// What the money path works with.
 pub(crate) struct Money {
@@ -43,7 +47,21 @@ pub(crate) struct Money {
     pub(crate) config: MoneyConfig,
     pub(crate) plans: Plans,
     pub(crate) prices: Prices,
-    permits: Arc<Semaphore>,
+    permits: Semaphore,
+    turns: Turns,
+}
+
+/// One request of each customer at a time: so that none takes what is there for all, and those of one don't get into
+/// each other's way. (Of several servers they may; the claim sees to that.)
+#[derive(Default)]
+struct Turns(Mutex<HashMap<CustomerId, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    fn of(&self, customer: &CustomerId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(customer.clone()).or_default())
+    }
 }
 
 impl Money {
@@ -53,7 +71,8 @@ impl Money {
             stripe,
             config,
             plans,
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            permits: Semaphore::new(AT_ONCE),
+            turns: Turns::default(),
         }
     }
 }
@@ -76,14 +95,21 @@ impl Desk {
         T: Send + 'static,
         F: Future<Output = Result<T, Problem>> + Send + 'static,
     {
-        let permits = &self.money()?.permits;
-        let permit = Arc::clone(permits)
-            .try_acquire_owned()
-            .map_err(|_| Problem::TooManyCalls)?;
+        let turn = self.money()?.turns.of(&self.customer);
+        let app = Arc::clone(&self.app);
         let acting = act(self);
         let task = tokio::spawn(async move {
-            let _permit = permit;
-            acting.await
+            let in_turn = async {
+                let _turn = turn.lock_owned().await;
+                let money = app.money.as_ref().ok_or(Problem::StripeNotConfigured)?;
+                let _permit = money
+                    .permits
+                    .try_acquire()
+                    .map_err(|_| Problem::TooManyCalls)?;
+                acting.await
+            };
+            let in_time = tokio::time::timeout(DEADLINE, in_turn).await;
+            in_time.unwrap_or(Err(Problem::Stripe(StripeError::TimedOut)))
         });
         task.await.unwrap_or(Err(Problem::Panicked))
     }

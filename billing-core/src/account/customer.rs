@@ -36,12 +36,17 @@ impl Customer {
             self.bind(queue_customer_id, created, event);
         }
         if facts.deleted {
-            self.deleted_at = Some(self.deleted_at.map_or(created, |at| at.min(created)));
+            self.delete(created);
         }
         if key > (self.personal_at, self.personal_by.clone()) {
             self.personal = facts.personal.clone();
             (self.personal_at, self.personal_by) = key;
         }
+    }
+
+    /// Notes that it is deleted, since when at the latest.
+    pub(super) fn delete(&mut self, created: StripeTime) {
+        self.deleted_at = Some(self.deleted_at.map_or(created, |at| at.min(created)));
     }
 
     /// Binds it to an id of the seller's, unless an earlier event did.

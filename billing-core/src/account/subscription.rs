@@ -94,10 +94,15 @@ impl Subscription {
         self.contenders.add(event, contender);
     }
 
-    /// Whether it shows this state as of this very second already.
+    /// Whether a snapshot of this state competes in this very second already.
     #[must_use]
-    pub(crate) fn shows(&self, state: &StateVector, at: StripeTime) -> bool {
-        self.stamp == at && self.settle().is_some_and(|settled| settled.state == state)
+    pub(crate) fn has_seen(&self, state: &StateVector, at: StripeTime) -> bool {
+        let same = |contender: &Contender| {
+            contender.kind == SubscriptionEventKind::Updated
+                && contender.pre.is_none()
+                && contender.post == *state
+        };
+        self.stamp == at && self.contenders.iter().any(|(_, contender)| same(contender))
     }
 
     /// Registers that are order-free by construction: each a maximum over events (O6).

@@ -29,6 +29,8 @@ pub(super) const OBJECT: Shape = Shape(&[
     ("object", SCALAR),
     ("created", SCALAR),
     ("status", SCALAR),
+    ("deleted", SCALAR),
+    ("attempted", SCALAR),
     ("customer", REFERENCE),
     ("metadata", Shape(&[("queue_customer_id", SCALAR)])),
     ("email", SCALAR),

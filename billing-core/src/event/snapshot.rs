@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::facts::Facts;
+use super::facts::{Facts, InvoiceStatus};
 use super::kind::{EventType, SubscriptionEventKind};
 use super::{DecodeError, json, shape, text};
 use crate::change::{AccountChange, Said};
 use crate::hexadecimal;
-use crate::id::EventId;
+use crate::id::{EventId, StripeCustomerId};
 use crate::time::StripeTime;
 
 static OBJECT: json::Shape = shape::OBJECT;
@@ -33,7 +33,14 @@ impl Snapshot {
         taken_at: Timestamp,
     ) -> Result<Self, DecodeError> {
         let object = json::pick(answer, &OBJECT)?;
+        let is = |name| matches!(object.field(name), Some(json::Node::Bool(true)));
         let event_type = match text(&object, "object") {
+            // All that is left of it is its id.
+            Some("customer") if is("deleted") => {
+                let account = text(&object, "id").and_then(|id| StripeCustomerId::parse(id).ok());
+                let account = account.ok_or(DecodeError::NotAnEvent)?;
+                return Self::gone(account, true_at, taken_at).ok_or(DecodeError::NotAnEvent);
+            }
             Some("customer") => EventType::Customer("customer.updated".to_owned()),
             Some("subscription") => EventType::Subscription(SubscriptionEventKind::Updated),
             Some("invoice") => EventType::Invoice("invoice.updated".to_owned()),
@@ -41,6 +48,38 @@ impl Snapshot {
         };
         let facts = Facts::of_snapshot(&event_type, &object).ok_or(DecodeError::NotAnEvent)?;
         let event_id = event_id(&facts, true_at, taken_at).ok_or(DecodeError::NotAnEvent)?;
+        Self::of(facts, event_id, true_at)
+    }
+
+    /// Reads the latest invoice of a subscription that is past due or unpaid: one that is open and was attempted has
+    /// failed, at the latest when it became final (O4). Else as [`Snapshot::decode`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::decode`].
+    pub fn decode_owed(
+        answer: &[u8],
+        true_at: StripeTime,
+        taken_at: Timestamp,
+    ) -> Result<Self, DecodeError> {
+        let object = json::pick(answer, &OBJECT)?;
+        let attempted = matches!(object.field("attempted"), Some(json::Node::Bool(true)));
+        let facts = Facts::of_snapshot(&EventType::InvoicePaymentFailed, &object);
+        match facts {
+            Some(Facts::Invoice(facts))
+                if attempted
+                    && facts.status == InvoiceStatus::Open
+                    && text(&object, "object") == Some("invoice") =>
+            {
+                let failed_at = facts.finalized_at.unwrap_or(true_at);
+                let facts = Facts::Invoice(facts);
+                let event_id = event_id(&facts, true_at, taken_at);
+                Self::of(facts, event_id.ok_or(DecodeError::NotAnEvent)?, failed_at)
+            }
+            _ => Self::decode(answer, true_at, taken_at),
+        }
+    }
+
+    fn of(facts: Facts, event_id: EventId, created: StripeTime) -> Result<Self, DecodeError> {
         let (account, said) = match facts {
             Facts::Customer(facts) => (facts.id.clone(), Said::Customer(facts)),
             Facts::Subscription(facts) => (facts.customer.clone(), Said::Subscription(facts)),
@@ -53,8 +92,21 @@ impl Snapshot {
             change: AccountChange {
                 account,
                 event_id,
-                created: true_at,
+                created,
                 said,
+            },
+        })
+    }
+
+    fn gone(account: StripeCustomerId, true_at: StripeTime, taken_at: Timestamp) -> Option<Self> {
+        let (seconds, taken_at) = (true_at.seconds(), taken_at.as_microsecond().max(0));
+        Some(Self {
+            change: AccountChange {
+                account,
+                event_id: EventId::parse(format!("evt_snapshot_{seconds}_{taken_at:020}_gone"))
+                    .ok()?,
+                created: true_at,
+                said: Said::CustomerGone,
             },
         })
     }

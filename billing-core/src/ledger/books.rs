@@ -212,7 +212,7 @@ impl<'a> Books<'a> {
     fn refresh(&mut self, changes: &[&AccountChange], now: Timestamp) -> Outcome {
         let mut changed = false;
         for change in changes {
-            if !self.shows(change) {
+            if !self.has_seen(change) {
                 changed |= self.apply(change, "refresh", now);
             }
         }
@@ -224,13 +224,13 @@ impl<'a> Books<'a> {
     }
 
     /// Whether a snapshot is no news. Many who look within one second must not crowd out what competes in it.
-    fn shows(&self, change: &AccountChange) -> bool {
+    fn has_seen(&self, change: &AccountChange) -> bool {
         let Said::Subscription(facts) = &change.said else {
             return false;
         };
         let book = self.books.get(&change.account);
         let record = book.and_then(|book| book.account.subscriptions.get(&facts.id));
-        record.is_some_and(|record| record.shows(&facts.post, change.created))
+        record.is_some_and(|record| record.has_seen(&facts.post, change.created))
     }
 
     fn ingest(&mut self, event: &Event, change: Change, now: Timestamp) -> Outcome {

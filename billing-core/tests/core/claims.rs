@@ -289,3 +289,71 @@ async fn an_act_stands_in_the_chain_and_changes_nothing_else_c3() {
     );
     assert!(ledger.rows("mirror_row").await.is_empty());
 }
+
+/// An invoice of sub_1 that was tried in vain.
+fn invoice(finalized_at: i64) -> Value {
+    let mut invoice = Shape::Basil.invoice(
+        "in_1",
+        &json!({"customer": "cus_1", "status": "open", "created": finalized_at, "finalized": finalized_at,
+                "attempts": 1, "subscription": "sub_1"}),
+    );
+    invoice["attempted"] = json!(true);
+    invoice
+}
+
+#[tokio::test]
+async fn a_debt_that_only_snapshots_show_began_when_its_invoice_became_final_a3_o4() {
+    const DAY: i64 = 86_400;
+    for (days, status) in [(3, "past_due"), (9, "unpaid")] {
+        let ledger = TestLedger::start().await;
+        let began = BEGAN - 30 * DAY;
+        let started = event(
+            "evt_1",
+            "customer.subscription.created",
+            began,
+            subscription("active"),
+        );
+        ledger
+            .ingest(&decode(started.to_string()).unwrap(), at(0))
+            .await;
+        let mut seen = Vec::new();
+        for number in 0..3 {
+            let true_at = StripeTime::from_seconds(BEGAN + number).unwrap();
+            let owed = invoice(BEGAN - days * DAY).to_string();
+            let owed = Snapshot::decode_owed(owed.as_bytes(), true_at, at(number)).unwrap();
+            let command = Command::Refresh(vec![owed, snapshot("past_due", number)]);
+            ledger.ledger.commit(command, at(number)).await.unwrap();
+            let row = &ledger.rows("billing_subscription").await[0];
+            assert_eq!(row["status"], status, "after {days} days");
+            seen.push(row["grace_ends_at"].clone());
+        }
+        // Looking again does not begin it again.
+        assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_customer_that_stripe_says_is_gone_keeps_a_tombstone_o5() {
+    let ledger = TestLedger::start().await;
+    let claim = claim('a');
+    ledger
+        .commits(Command::Claim(Box::new(claim.clone())), Outcome::Applied)
+        .await;
+    let made = advance(&claim, ClaimStep::CustomerMade(account("cus_1")));
+    ledger.commits(made, Outcome::Applied).await;
+    ledger
+        .commits(
+            Command::Refresh(vec![snapshot("active", 5)]),
+            Outcome::Applied,
+        )
+        .await;
+    let gone = json!({"id": "cus_1", "object": "customer", "deleted": true}).to_string();
+    let true_at = StripeTime::from_seconds(BEGAN + 6).unwrap();
+    let gone = Snapshot::decode(gone.as_bytes(), true_at, at(8)).unwrap();
+    ledger
+        .commits(Command::Refresh(vec![gone]), Outcome::Applied)
+        .await;
+    assert_eq!(ledger.status().await, "canceled");
+    let records = ledger.store.records_of(&jenny()).await.unwrap();
+    assert_eq!(records.account(&policy()), None);
+}

@@ -8,9 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
 use billing_core::id::CustomerId;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -45,6 +47,7 @@ impl fmt::Debug for CustomerTokens {
 struct Claims {
     sub: String,
     exp: i64,
+    nbf: Option<i64>,
 }
 
 impl CustomerTokens {
@@ -72,10 +75,24 @@ impl CustomerTokens {
             .find_map(|key| decode::<Claims>(token, key, &validation).ok())?
             .claims;
         let left = claims.exp.checked_sub(now.as_second())?;
+        let begun = |nbf: i64| nbf.saturating_sub(CLOCKS_APART_SECONDS) <= now.as_second();
+        if !claims.nbf.is_none_or(begun) || asks_for_more(token) {
+            return None;
+        }
         let good =
             -CLOCKS_APART_SECONDS < left && left <= MAX_LIFETIME_SECONDS + CLOCKS_APART_SECONDS;
         CustomerId::chosen(claims.sub).ok().filter(|_| good)
     }
+}
+
+/// Whether a token's header says that there is more to understand of it (`crit`, RFC 7515): nothing more is.
+fn asks_for_more(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header);
+    let header: Option<serde_json::Value> = header
+        .ok()
+        .and_then(|header| serde_json::from_slice(&header).ok());
+    header.is_none_or(|header| header.get("crit").is_some())
 }
 
 /// The customer for whom a request acts.
@@ -91,7 +108,11 @@ pub(crate) async fn require_customer(
     match caller(&app, request.headers()) {
         Ok(customer) => {
             request.extensions_mut().insert(Caller(customer));
-            next.run(request).await
+            let mut response = next.run(request).await;
+            // One customer's, and no cache's.
+            let no_store = HeaderValue::from_static("no-store");
+            response.headers_mut().insert(CACHE_CONTROL, no_store);
+            response
         }
         Err(problem) => problem.into_response(),
     }
@@ -99,19 +120,18 @@ pub(crate) async fn require_customer(
 
 fn caller(app: &App, headers: &HeaderMap) -> Result<CustomerId, Problem> {
     let token = bearer_of(headers).ok_or(Problem::Unauthenticated)?;
-    let named = named(headers)?;
     if app.internal_tokens.accept(token) {
-        return named.ok_or(Problem::CustomerIdInvalid);
+        return named(headers)?.ok_or(Problem::CustomerIdInvalid);
     }
     let customer = std::str::from_utf8(token)
         .ok()
         .filter(|token| token.len() <= MAX_TOKEN_LENGTH)
         .and_then(|token| app.customer_tokens.customer(token, clock::now()))
         .ok_or(Problem::Unauthenticated)?;
-    match named {
+    match named(headers) {
+        Ok(named) if named.as_ref().is_none_or(|named| *named == customer) => Ok(customer),
         // Whoever says two things is believed in none.
-        Some(named) if named != customer => Err(Problem::Unauthenticated),
-        _ => Ok(customer),
+        _ => Err(Problem::Unauthenticated),
     }
 }
 

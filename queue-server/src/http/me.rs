@@ -22,7 +22,7 @@ pub(crate) struct Me {
     plan_tier: Tier,
     /// `active`, `trialing`, `past_due` (in grace), `unpaid`, `paused`, `incomplete`, `canceled` or `none`.
     status: String,
-    /// The end of the period that is paid for, or that is being tried.
+    /// The end of the current period, as Stripe has it.
     current_period_end: Option<Timestamp>,
     /// The end of grace, while a payment has failed and the customer still has access.
     grace_ends_at: Option<Timestamp>,

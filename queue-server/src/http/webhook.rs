@@ -4,25 +4,21 @@
 //! kept. 413: too large. 503: not committed, or nobody knows; Stripe sends it again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use billing_core::alert::Alert;
 use billing_core::event::Event;
 use billing_core::ledger::Command;
 use billing_core::signature::{self, Delivery, MAX_BODY_BYTES};
-use http_body_util::BodyExt;
 use metrics::counter;
 use serde::Serialize;
 
+use super::body;
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The answer to a delivery.
 #[derive(Serialize)]
@@ -84,72 +80,9 @@ async fn read(request: Request) -> Result<Delivery, Problem> {
     if announced.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
         return Err(Problem::BodyTooLarge);
     }
-    // Unconstrained: a client whose bytes never pause (a chunk's length of zeros without end) uses
-    // up its task's budget before this is polled, and the timeout would wait for ever for its turn.
-    let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body));
-    let body = match tokio::task::unconstrained(body).await {
-        Ok(body) => body?,
-        Err(_) => return Err(Problem::BodyTimeout),
-    };
+    let body = body::read(body, MAX_BODY_BYTES).await?;
     Ok(Delivery::new(
         body,
         parts.headers.get_all("stripe-signature"),
     ))
-}
-
-/// Reads into one buffer: kept as they came, a million chunks of a byte would take forty times as
-/// much as the body that they make.
-async fn read_body(mut body: Body) -> Result<Bytes, Problem> {
-    let mut gathered = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::BodyBroken)?;
-        let data = frame.into_data().unwrap_or_default();
-        if gathered.len() + data.len() > MAX_BODY_BYTES {
-            return Err(Problem::BodyTooLarge);
-        }
-        gathered.extend_from_slice(&data);
-    }
-    Ok(gathered.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use futures::stream;
-
-    use super::*;
-
-    /// A chunk of one byte that counts for as long as anybody keeps it.
-    struct Crumb(&'static AtomicUsize);
-
-    impl AsRef<[u8]> for Crumb {
-        fn as_ref(&self) -> &[u8] {
-            b"x"
-        }
-    }
-
-    impl Drop for Crumb {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_body_in_crumbs_takes_no_more_than_its_bytes() {
-        static KEPT: AtomicUsize = AtomicUsize::new(0);
-        static MOST_KEPT: AtomicUsize = AtomicUsize::new(0);
-        let crumbs = (0..MAX_BODY_BYTES).map(|_| {
-            let kept = KEPT.fetch_add(1, Ordering::Relaxed) + 1;
-            MOST_KEPT.fetch_max(kept, Ordering::Relaxed);
-            Ok::<_, Infallible>(Bytes::from_owner(Crumb(&KEPT)))
-        });
-        let body = read_body(Body::from_stream(stream::iter(crumbs))).await;
-        assert_eq!(body.ok().unwrap(), vec![b'x'; MAX_BODY_BYTES]);
-        // One is being read, and one may be on its way.
-        let most = MOST_KEPT.load(Ordering::Relaxed);
-        eprintln!("of {MAX_BODY_BYTES} chunks at most {most} were kept at a time");
-        assert!(most <= 2, "{most}");
-    }
 }

@@ -2,6 +2,7 @@
 
 use billing_core::claim::{Claim, ClaimStep, Via, Wanted};
 use billing_core::id::ObjectId;
+use billing_core::ledger::Outcome;
 use serde::Serialize;
 
 use super::Desk;
@@ -10,7 +11,7 @@ use crate::http::Problem;
 use crate::stripe::{CheckoutSession, CheckoutStatus, Key, NewCheckout, StripeError};
 
 /// Where the customer goes.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct CheckoutOpened {
     url: String,
     session_id: ObjectId,
@@ -66,8 +67,13 @@ impl Desk {
             return Ok(Some(stripe.checkout(id).await?.object));
         }
         let account = self.account_for(claim).await?;
-        if self.look_at_stripe(&account, &claim.claim_id).await?.runs {
+        let found = self.look_at_stripe(&account, &claim.claim_id).await?;
+        if found.runs {
             return Ok(None);
+        }
+        if let Some(opened) = found.session {
+            let session = stripe.checkout(&opened).await?.object;
+            return self.note_session(claim, session).await.map(Some);
         }
         let new = NewCheckout {
             account: &account,
@@ -89,10 +95,25 @@ impl Desk {
                 return Err(error.into());
             }
         };
+        self.note_session(claim, session).await.map(Some)
+    }
+
+    async fn note_session(
+        &self,
+        claim: &Claim,
+        session: CheckoutSession,
+    ) -> Result<CheckoutSession, Problem> {
         reach("session_made");
-        self.advance(claim, ClaimStep::ObjectMade(session.id.clone()))
-            .await?;
-        Ok(Some(session))
+        let step = ClaimStep::ObjectMade(session.id.clone());
+        if self.advance(claim, step).await? == Outcome::Stale {
+            // The claim has ended meanwhile: this could be paid beside what another call makes.
+            return Err(match self.expire_session(&session.id).await? {
+                Pursued::Paid => Problem::SubscriptionAlreadyActive,
+                Pursued::Over | Pursued::Pending(()) => Problem::SubscribeInProgress,
+            });
+        }
+        reach("session_noted");
+        Ok(session)
     }
 
     /// Where a session stands: a complete one, where its subscription stands.
@@ -113,14 +134,20 @@ impl Desk {
         let Some(session) = self.session_of(claim).await? else {
             return Ok(Pursued::Paid);
         };
+        self.expire_session(&session.id).await
+    }
+
+    /// Closes a session, unless it is paid.
+    pub(super) async fn expire_session(&self, id: &ObjectId) -> Result<Pursued<()>, Problem> {
         let stripe = self.stripe()?;
+        let session = stripe.checkout(id).await?.object;
         if session.status == CheckoutStatus::Open {
-            match stripe.expire_checkout(&session.id, Key::drawn()).await {
+            match stripe.expire_checkout(id, Key::drawn()).await {
                 Ok(_) | Err(StripeError::Refused) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let session = stripe.checkout(&session.id).await?.object;
+        let session = stripe.checkout(id).await?.object;
         self.standing_of(&session).await
     }
 

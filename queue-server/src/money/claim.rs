@@ -1,7 +1,7 @@
 //! Claims: what makes a subscription one, however often and from wherever it is asked for (B1).
 
 use billing_core::claim::{Claim, ClaimStep, Via, Wanted};
-use billing_core::id::{ClaimId, StripeCustomerId, SubscriptionId};
+use billing_core::id::{ClaimId, ObjectId, StripeCustomerId, SubscriptionId};
 use billing_core::ledger::{Command, Outcome};
 use billing_core::mirror::MirrorTime;
 use jiff::SignedDuration;
@@ -33,6 +33,8 @@ pub(super) struct AtStripe {
     pub(super) runs: bool,
     /// The subscription that was made for the claim, and waits for its payment.
     pub(super) claimed: Option<SubscriptionId>,
+    /// The checkout session that was opened for the claim.
+    pub(super) session: Option<ObjectId>,
 }
 
 /// Where the customer pays.
@@ -50,25 +52,67 @@ impl Desk {
             let Some(claim) = self.hold(wanted).await? else {
                 continue;
             };
-            let pursued = if claim.object_id.is_none() && self.is_forgotten(&claim) {
-                // Stripe may not know the key any more, and would do it again.
-                self.retire_forgotten(&claim).await?
-            } else if suits(&claim.wanted, wanted) {
-                match self.pursue(&claim).await? {
-                    Pursued::Pending(to_pay) => return Ok(to_pay),
-                    Pursued::Paid => Pursued::Paid,
-                    Pursued::Over => Pursued::Over,
-                }
-            } else {
-                self.retire(&claim).await?
+            let pursued = match self.further(&claim, wanted).await {
+                Ok(Pursued::Pending(Some(to_pay))) => return Ok(to_pay),
+                Ok(pursued) => pursued,
+                Err(Problem::Stripe(StripeError::Missing)) => self.look_what_is_missing().await?,
+                Err(problem) => return Err(problem),
             };
             match pursued {
                 Pursued::Paid => return Err(Problem::SubscriptionAlreadyActive),
-                Pursued::Over => self.advance(&claim, ClaimStep::Ended).await?,
-                Pursued::Pending(()) => {}
+                Pursued::Over => {
+                    self.advance(&claim, ClaimStep::Ended).await?;
+                }
+                Pursued::Pending(_) => {}
             }
         }
         Err(Problem::SubscribeInProgress)
+    }
+
+    /// Takes a claim as far as it goes now: to where the customer can pay for what is wanted, if it is for that.
+    async fn further(
+        &self,
+        claim: &Claim,
+        wanted: &Wanted,
+    ) -> Result<Pursued<Option<ToPay>>, Problem> {
+        let retired = if claim.object_id.is_none() && self.is_forgotten(claim) {
+            // Stripe may not know the key any more, and would do it again.
+            self.retire_forgotten(claim).await?
+        } else if suits(&claim.wanted, wanted) {
+            return Ok(match self.pursue(claim).await? {
+                Pursued::Pending(to_pay) => Pursued::Pending(Some(to_pay)),
+                Pursued::Paid => Pursued::Paid,
+                Pursued::Over => Pursued::Over,
+            });
+        } else {
+            self.retire(claim).await?
+        };
+        Ok(match retired {
+            Pursued::Pending(()) => Pursued::Pending(None),
+            Pursued::Paid => Pursued::Paid,
+            Pursued::Over => Pursued::Over,
+        })
+    }
+
+    /// Stripe misses something of a claim. A customer that was deleted there is committed, so that another one is made;
+    /// a claim whose object is gone ends.
+    async fn look_what_is_missing(&self) -> Result<Pursued<Option<ToPay>>, Problem> {
+        let missing = Problem::Stripe(StripeError::Missing);
+        let claim = self.app.claim_of(&self.customer).await?.ok_or(missing)?;
+        let account = claim.stripe_customer_id.as_ref().ok_or(missing)?;
+        let answer = self.stripe()?.customer(account).await?;
+        if answer.object.deleted {
+            let gone = answer
+                .snapshot()
+                .map_err(|_| Problem::Stripe(StripeError::Unreadable))?;
+            let command = Command::Refresh(vec![gone]);
+            self.app.commit(command, clock::now()).await?;
+            return Ok(Pursued::Over);
+        }
+        match claim.object_id {
+            Some(_) => Ok(Pursued::Over),
+            None => Err(missing),
+        }
     }
 
     async fn pursue(&self, claim: &Claim) -> Result<Pursued<ToPay>, Problem> {
@@ -132,20 +176,22 @@ impl Desk {
             return Ok(Pursued::Over);
         };
         let found = self.look_at_stripe(account, &claim.claim_id).await?;
-        match found.claimed {
+        match (found.claimed, found.session) {
             _ if found.runs => Ok(Pursued::Paid),
-            Some(subscription) => self.retire_subscription(&subscription).await,
-            None => Ok(Pursued::Over),
+            (Some(subscription), _) => self.retire_subscription(&subscription).await,
+            (None, Some(session)) => self.expire_session(&session).await,
+            (None, None) => Ok(Pursued::Over),
         }
     }
 
-    pub(super) async fn advance(&self, claim: &Claim, step: ClaimStep) -> Result<(), Problem> {
+    /// Notes what became of a claim. `Stale`: it has ended meanwhile, and whatever came of it must not be paid.
+    pub(super) async fn advance(&self, claim: &Claim, step: ClaimStep) -> Result<Outcome, Problem> {
         let command = Command::Advance {
             customer: self.customer.clone(),
             claim: claim.claim_id.clone(),
             step,
         };
-        self.app.commit(command, clock::now()).await.map(drop)
+        self.app.commit(command, clock::now()).await
     }
 
     /// The customer at Stripe that a claim is for: one that is bound to them, or a new one.
@@ -181,8 +227,8 @@ impl Desk {
             .ok_or(Problem::SubscribeInProgress)
     }
 
-    /// What an account has at Stripe, and our records may lack: what runs is committed. Unpaid subscriptions of ours
-    /// are ended, but for the one of this claim: they could still be paid beside it.
+    /// What an account has at Stripe, and our records may lack: what runs is committed. Unpaid subscriptions and open
+    /// checkouts of ours are ended, but for those of this claim: they could still be paid beside it.
     pub(super) async fn look_at_stripe(
         &self,
         account: &StripeCustomerId,
@@ -204,6 +250,14 @@ impl Desk {
                     found.runs |= matches!(retired, Pursued::Paid);
                 }
                 Pursued::Pending(()) => {}
+            }
+        }
+        for session in self.stripe()?.open_checkouts_of(account).await? {
+            if session.claim() == Some(claim.as_str()) {
+                found.session = Some(session.id);
+            } else if session.claim().is_some() {
+                let expired = self.expire_session(&session.id).await?;
+                found.runs |= matches!(expired, Pursued::Paid);
             }
         }
         Ok(found)

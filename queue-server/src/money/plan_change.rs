@@ -11,7 +11,7 @@ use crate::http::Problem;
 use crate::stripe::{Key, StripeError};
 
 /// What came of it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct PlanChange {
     /// `changed`: the plan is paid for. `pending`: it waits for its payment. `unchanged`: it was the plan already.
     outcome: &'static str,
@@ -43,28 +43,31 @@ impl Desk {
         };
         let catalogue = &self.policy().catalogue;
         let rank = |tier| catalogue.tiers().rank(tier);
+        // What no plan is sold at may be dearer than any: nobody changes that but in the portal.
         let current = catalogue.tier_of(&item.price.id).map(&rank);
-        if item.price.id == plan.price || current == Some(rank(&plan.plan_tier)) {
+        let current = current.ok_or(Problem::PlanChangeInPortal)?;
+        if current > rank(&plan.plan_tier) {
+            return Err(Problem::PlanChangeInPortal);
+        }
+        if current == rank(&plan.plan_tier) {
             return Ok(PlanChange {
                 outcome: "unchanged",
                 plan_tier: plan.plan_tier.clone(),
                 client_secret: None,
             });
         }
-        if current > Some(rank(&plan.plan_tier)) {
-            return Err(Problem::PlanChangeInPortal);
-        }
-        let answer = money
-            .stripe
-            .upgrade_subscription(&subscription.id, &item.id, &plan.price, Key::drawn())
-            .await?;
-        let act = Act::PlanChanged {
+        // It will cost money: it stands in the audit chain before it is asked for.
+        let act = Act::PlanChangeAsked {
             customer: self.customer.clone(),
             subscription: subscription.id.clone(),
             plan_tier: plan.plan_tier.clone(),
             price: plan.price.clone(),
         };
         self.app.commit(Command::Record(act), clock::now()).await?;
+        let answer = money
+            .stripe
+            .upgrade_subscription(&subscription.id, &item.id, &plan.price, Key::drawn())
+            .await?;
         let answer = self.fresh(answer).await?;
         self.take(&answer).await?;
         let changed = &answer.object;

@@ -2,6 +2,7 @@
 
 use billing_core::claim::{Claim, ClaimStep, Via, Wanted};
 use billing_core::id::{ObjectId, PaymentMethodId, StripeCustomerId, SubscriptionId};
+use billing_core::ledger::Outcome;
 use serde::Serialize;
 
 use super::Desk;
@@ -10,7 +11,7 @@ use crate::http::Problem;
 use crate::stripe::{Answer, Key, NewSubscription, StripeError, StripeSubscription};
 
 /// What the page needs to take the payment.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct Subscribed {
     client_secret: String,
     subscription_id: SubscriptionId,
@@ -95,8 +96,15 @@ impl Desk {
         reach("subscription_made");
         let object = ObjectId::parse(answer.object.id.as_str());
         let object = object.map_err(|_| StripeError::Unreadable)?;
-        self.advance(claim, ClaimStep::ObjectMade(object)).await?;
+        let noted = self.advance(claim, ClaimStep::ObjectMade(object)).await?;
         reach("subscription_noted");
+        if noted == Outcome::Stale {
+            // The claim has ended meanwhile: this could be paid beside what another call makes.
+            return Err(match self.retire_subscription(&answer.object.id).await? {
+                Pursued::Paid => Problem::SubscriptionAlreadyActive,
+                Pursued::Over | Pursued::Pending(()) => Problem::SubscribeInProgress,
+            });
+        }
         Ok(answer)
     }
 
@@ -107,7 +115,7 @@ impl Desk {
         account: &StripeCustomerId,
         error: StripeError,
     ) -> Result<Option<Answer<StripeSubscription>>, Problem> {
-        if error == StripeError::KeySpent {
+        if matches!(error, StripeError::KeySpent | StripeError::KeyReused) {
             let found = self.look_at_stripe(account, &claim.claim_id).await?;
             if let Some(made) = found.claimed {
                 let answer = self.stripe()?.subscription(&made).await?;
@@ -140,8 +148,16 @@ impl Desk {
             None => None,
             Some(id) => {
                 let key = Key::of_claim(&claim.claim_id, "payment-method");
-                let attached = money.stripe.attach_payment_method(id, account, key).await?;
-                Some(attached.object.id)
+                match money.stripe.attach_payment_method(id, account, key).await {
+                    Ok(attached) => Some(attached.object.id),
+                    // It may be theirs already.
+                    Err(StripeError::Refused)
+                        if money.stripe.has_payment_method(account, id).await? =>
+                    {
+                        Some(id.clone())
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         };
         let new = NewSubscription {

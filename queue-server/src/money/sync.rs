@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use billing_core::event::Snapshot;
+use billing_core::event::{Snapshot, SubscriptionStatus};
 use billing_core::id::SubscriptionId;
 use billing_core::ledger::Command;
 
@@ -24,8 +24,12 @@ impl Desk {
         let snapshot = answer
             .snapshot()
             .map_err(|_| Problem::Stripe(StripeError::Unreadable))?;
+        let owed = matches!(
+            answer.object.status,
+            SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
+        );
         let snapshots: Vec<Snapshot> = answer
-            .latest_invoice()
+            .latest_invoice(owed)
             .into_iter()
             .chain([snapshot])
             .collect();

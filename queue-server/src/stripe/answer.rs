@@ -59,12 +59,19 @@ impl<T> Answer<T> {
         Snapshot::decode(&self.body, true_at, self.taken_at)
     }
 
-    /// The latest invoice of a subscription, where it came along, as the ledger takes it.
+    /// The latest invoice of a subscription, where it came along, as the ledger takes it. `owed`: whether the
+    /// subscription is past due or unpaid.
     #[must_use]
-    pub fn latest_invoice(&self) -> Option<Snapshot> {
+    pub fn latest_invoice(&self, owed: bool) -> Option<Snapshot> {
         let answer: Value = serde_json::from_slice(&self.body).ok()?;
         let invoice = answer.get("latest_invoice").filter(|it| it.is_object())?;
-        Snapshot::decode(invoice.to_string().as_bytes(), self.true_at?, self.taken_at).ok()
+        let (invoice, true_at) = (invoice.to_string(), self.true_at?);
+        let decode = if owed {
+            Snapshot::decode_owed
+        } else {
+            Snapshot::decode
+        };
+        decode(invoice.as_bytes(), true_at, self.taken_at).ok()
     }
 }
 

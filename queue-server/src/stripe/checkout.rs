@@ -1,13 +1,16 @@
 //! Checkout sessions.
 
+use std::collections::BTreeMap;
+
 use billing_core::id::{ClaimId, CustomerId, ObjectId, PriceId, StripeCustomerId, SubscriptionId};
 use serde::Deserialize;
 
 use super::call::Call;
-use super::{Answer, Key, Stripe, StripeError};
+use super::subscription::CLAIM;
+use super::{Answer, Key, List, Stripe, StripeError};
 
-/// A checkout session, as far as it is looked at here.
-#[derive(Debug, Clone, Deserialize)]
+/// A checkout session, as far as it is looked at here. Its URL is for its customer alone.
+#[derive(Clone, Deserialize)]
 pub struct CheckoutSession {
     /// `id`.
     pub id: ObjectId,
@@ -19,6 +22,17 @@ pub struct CheckoutSession {
     pub customer: Option<StripeCustomerId>,
     /// The subscription that it made.
     pub subscription: Option<SubscriptionId>,
+    /// `metadata`.
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+impl CheckoutSession {
+    /// The claim that it was opened for, as far as its metadata tell.
+    #[must_use]
+    pub fn claim(&self) -> Option<&str> {
+        self.metadata.get(CLAIM).map(String::as_str)
+    }
 }
 
 /// Where a session stands.
@@ -63,7 +77,7 @@ impl Stripe {
         let call = Call::post("checkout.create", &["checkout", "sessions"], key)
             .with("mode", "subscription")
             .with("customer", new.account)
-            .with("client_reference_id", new.customer)
+            .with(&format!("metadata[{CLAIM}]"), new.claim)
             .with("line_items[0][price]", new.price)
             .with("line_items[0][quantity]", 1)
             .with("success_url", new.success_url)
@@ -72,8 +86,24 @@ impl Stripe {
                 "subscription_data[metadata][queue_customer_id]",
                 new.customer,
             )
-            .with("subscription_data[metadata][queue_claim]", new.claim);
+            .with(&format!("subscription_data[metadata][{CLAIM}]"), new.claim);
         self.send(call).await
+    }
+
+    /// A customer's sessions that can still be paid.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn open_checkouts_of(
+        &self,
+        account: &StripeCustomerId,
+    ) -> Result<Vec<CheckoutSession>, StripeError> {
+        let call = Call::get("checkout.list", &["checkout", "sessions"])
+            .with("customer", account)
+            .with("status", "open")
+            .with("limit", 100);
+        let page: Answer<List<CheckoutSession>> = self.send(call).await?;
+        Ok(page.object.data)
     }
 
     /// Reads a session.

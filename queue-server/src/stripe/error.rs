@@ -152,7 +152,7 @@ impl StripeError {
     pub fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Missing | Self::Declined(_) | Self::Refused | Self::KeySpent
+            Self::Missing | Self::Declined(_) | Self::Refused | Self::KeySpent | Self::KeyReused
         )
     }
 

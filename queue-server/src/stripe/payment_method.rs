@@ -4,7 +4,7 @@ use billing_core::id::{PaymentMethodId, StripeCustomerId};
 use serde::Deserialize;
 
 use super::call::Call;
-use super::{Answer, Key, Stripe, StripeError};
+use super::{Answer, Key, List, Stripe, StripeError};
 
 /// A payment method, as far as it is looked at here.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +14,22 @@ pub struct PaymentMethod {
 }
 
 impl Stripe {
+    /// Whether a payment method is a customer's, as far as the hundred newest of theirs tell.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn has_payment_method(
+        &self,
+        account: &StripeCustomerId,
+        id: &PaymentMethodId,
+    ) -> Result<bool, StripeError> {
+        let call = Call::get("payment_methods.list", &["payment_methods"])
+            .with("customer", account)
+            .with("limit", 100);
+        let page: Answer<List<PaymentMethod>> = self.send(call).await?;
+        Ok(page.object.data.iter().any(|method| method.id == *id))
+    }
+
     /// Gives a payment method to a customer. Stripe refuses one that is another customer's.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::call::Call;
 use super::{Answer, Key, List, Stripe, StripeError};
 
-/// A session of the portal.
-#[derive(Debug, Clone, Deserialize)]
+/// A session of the portal. Its URL is for its customer alone.
+#[derive(Clone, Deserialize)]
 pub struct PortalSession {
     /// Stripe's page.
     pub url: String,

@@ -13,7 +13,7 @@ use super::call::Call;
 use super::{Answer, Key, List, Price, Reference, Stripe, StripeError, StripeInvoice};
 
 /// The metadata by which a subscription of ours is known.
-const CLAIM: &str = "queue_claim";
+pub(super) const CLAIM: &str = "queue_claim";
 /// As many as Stripe gives at once.
 const PAGE: usize = 100;
 

@@ -62,10 +62,10 @@ def main() -> None:
             {
                 "mode": "subscription",
                 "customer": customer,
-                "client_reference_id": "jenny",
                 "line_items": [{"price": price, "quantity": 1}],
                 "success_url": "https://app.example.com/done",
                 "cancel_url": "https://app.example.com/plans",
+                "metadata": {"queue_claim": request["claim"]},
                 "subscription_data": {
                     "metadata": {"queue_customer_id": "jenny", "queue_claim": request["claim"]}
                 },

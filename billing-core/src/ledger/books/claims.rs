@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Books, Cause};
 use crate::change::AccountChange;
-use crate::claim::{Claim, ClaimStep, Via};
+use crate::claim::{Claim, ClaimStep, Via, Wanted};
 use crate::id::{ClaimId, CustomerId, StripeCustomerId};
 use crate::ledger::{Act, Outcome};
 use crate::mirror::MirrorTime;
@@ -75,8 +75,15 @@ impl Books<'_> {
             ClaimStep::ObjectMade(_) => Outcome::Duplicate,
             ClaimStep::Ended => {
                 self.act("claim.ended", customer, json!({ "claim": claim }), now);
+                // What a page put into its addresses is nobody's business any more.
+                let wanted = Wanted {
+                    success_url: None,
+                    cancel_url: None,
+                    ..held.wanted
+                };
                 self.keep(Claim {
                     ended_at: Some(MirrorTime::from_timestamp(now)),
+                    wanted,
                     ..held
                 });
                 Outcome::Applied
@@ -120,7 +127,7 @@ impl Books<'_> {
                     now,
                 );
             }
-            Act::PlanChanged {
+            Act::PlanChangeAsked {
                 customer,
                 subscription,
                 plan_tier,
@@ -131,7 +138,7 @@ impl Books<'_> {
                     "plan_tier": plan_tier,
                     "price": price,
                 });
-                self.act("plan.changed", customer, details, now);
+                self.act("plan.change_asked", customer, details, now);
             }
         }
         Outcome::Applied

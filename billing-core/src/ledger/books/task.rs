@@ -83,6 +83,6 @@ fn name_keys_of(change: &AccountChange, keys: &mut Keys) {
         Said::Claimed(customer) => {
             keys.customers.insert(customer.clone());
         }
-        Said::Subscription(_) | Said::Invoice(_) => {}
+        Said::Subscription(_) | Said::Invoice(_) | Said::CustomerGone => {}
     }
 }
