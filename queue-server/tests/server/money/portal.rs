@@ -1,5 +1,6 @@
 //! `POST /api/v1/billing/portal` and `POST /api/v1/billing/plan` (B2, A5).
 
+use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -18,7 +19,14 @@ async fn subscribed(shop: &Shop, server: &Server, customer: Customer<'_>, tier: 
 /// A shop that `stripe setup` has prepared.
 async fn prepared() -> Shop {
     let shop = Shop::open().await;
-    let setup = ["stripe", "setup", "--public-url", "http://127.0.0.1:9"];
+    let setup = [
+        "stripe",
+        "setup",
+        "--public-url",
+        "http://127.0.0.1:9",
+        "--interval",
+        "day",
+    ];
     let output = shop.installation.run(&setup).await;
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8(output.stdout).unwrap();
@@ -148,15 +156,30 @@ async fn an_upgrade_that_is_not_paid_waits_and_locks_nothing() {
     shop.assert_mirrored("jenny", "pro_plus/active").await;
 }
 
+/// On a test clock, since a period must end; by the day, since no event may be from further ahead.
 #[tokio::test]
-async fn a_downgrade_in_the_portal_is_seen_with_the_time_from_which_features_are_locked() {
+async fn a_downgrade_in_the_portal_comes_at_the_end_of_the_period_and_locks_from_then_on() {
+    const DAY: i64 = 86_400;
     let shop = prepared().await;
     let server = shop.serve().await;
     let jenny = Customer("jenny");
+    let began = Timestamp::now().as_second() - DAY - 3600;
+    let clock = [("frozen_time", began.to_string())];
+    let clock = [(clock[0].0, clock[0].1.as_str())];
+    let clock = shop
+        .post_to_stripe("/v1/test_helpers/test_clocks", &clock)
+        .await;
+    let clock = clock["id"].as_str().unwrap();
+    let customer = [
+        ("test_clock", clock),
+        ("metadata[queue_customer_id]", "jenny"),
+    ];
+    shop.post_to_stripe("/v1/customers", &customer).await;
+    shop.assert_mirrored("jenny", "free/none").await;
     let subscription = subscribed(&shop, &server, jenny, "pro_plus").await;
     let (_, opened) = open_portal(&server, jenny).await;
     let price = shop
-        .at_stripe("/v1/prices?lookup_keys[]=queue_pro_month")
+        .at_stripe("/v1/prices?lookup_keys[]=queue_pro_day")
         .await;
     let price = price["data"][0]["id"].as_str().unwrap();
     let form = [
@@ -165,19 +188,16 @@ async fn a_downgrade_in_the_portal_is_seen_with_the_time_from_which_features_are
         ("price", price),
     ];
     act(&server, opened["url"].as_str().unwrap(), &form).await;
-    // It is scheduled: until the period ends she has what she paid for. Then, as if it had ended:
-    assert_eq!(jenny.me(&server).await["plan_tier"], "pro_plus");
-    let item = shop
-        .at_stripe(&format!("/v1/subscriptions/{subscription}"))
-        .await;
-    let item = item["items"]["data"][0]["id"].as_str().unwrap().to_owned();
-    let down = [
-        ("items[0][id]", item.as_str()),
-        ("items[0][price]", price),
-        ("proration_behavior", "none"),
-    ];
-    shop.post_to_stripe(&format!("/v1/subscriptions/{subscription}"), &down)
-        .await;
+    // Until the period ends she has what she paid for.
+    shop.stripe.settled().await;
+    let me = jenny.me(&server).await;
+    assert_eq!(me["plan_tier"], "pro_plus");
+    assert!(me["feature_locked_at"].is_null());
+    let advance = format!("/v1/test_helpers/test_clocks/{clock}/advance");
+    let to = (began + DAY + 60).to_string();
+    shop.post_to_stripe(&advance, &[("frozen_time", &to)]).await;
     shop.assert_mirrored("jenny", "pro/active").await;
-    assert!(jenny.me(&server).await["feature_locked_at"].is_string());
+    let me = jenny.me(&server).await;
+    let locked_at: Timestamp = me["feature_locked_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(locked_at.as_second(), began + DAY);
 }
