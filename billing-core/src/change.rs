@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{CustomerFacts, Event, Facts, InvoiceFacts, SubscriptionFacts};
-use crate::id::{ClaimId, CustomerId, EventId, InvalidId, StripeCustomerId};
+#[cfg(feature = "_store")]
+use crate::id::{ClaimId, InvalidId};
+use crate::id::{CustomerId, EventId, StripeCustomerId};
 use crate::policy::Policy;
 use crate::time::StripeTime;
 
@@ -52,6 +54,7 @@ pub enum Said {
     Claimed(CustomerId),
 }
 
+#[cfg(feature = "_store")]
 impl AccountChange {
     /// Binds an account to the customer that we made it for. A pseudo-event before all of Stripe's, so that it
     /// wins over whatever their metadata say (E4, O6).

@@ -18,6 +18,7 @@ pub struct StripeTime(i64);
 
 impl StripeTime {
     /// The first instant that is accepted: before all of Stripe's.
+    #[cfg(feature = "_store")]
     pub(crate) const EARLIEST: Self = Self(0);
     /// The last instant that is accepted.
     pub(crate) const LATEST: Self = Self(LATEST_SECONDS);

@@ -95,6 +95,7 @@ impl Subscription {
     }
 
     /// Whether a snapshot of this state competes in this very second already.
+    #[cfg(feature = "_store")]
     #[must_use]
     pub(crate) fn has_seen(&self, state: &StateVector, at: StripeTime) -> bool {
         let same = |contender: &Contender| {

@@ -166,7 +166,9 @@ impl SqlMirror {
         let dialect = self.database.dialect();
         let statements = Statements::of(dialect);
         let table = self.database.fetch(&statements.table, &[]).await?;
-        let mut table: Table = read(table)?;
+        let table: Table = read(table)?;
+        #[cfg(feature = "sqlite")]
+        let mut table = table;
         let dialect = match dialect {
             #[cfg(feature = "postgres")]
             Dialect::Postgres => "postgresql",

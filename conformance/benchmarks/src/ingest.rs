@@ -100,8 +100,8 @@ pub struct Point {
     pub customers: u64,
     /// Events per second.
     pub rate: f64,
-    /// Processor time of the server per event, in microseconds.
-    pub microseconds: f64,
+    /// Where the processors' time went.
+    pub processor: Processor,
     /// The server's memory afterwards, in bytes.
     pub resident: u64,
 }
@@ -166,7 +166,7 @@ async fn updates(
 ) -> Result<Point> {
     let rounds = count / customers + 1;
     let stride = (customers / count).max(1);
-    let before = server.processor_seconds()?;
+    let before = Processor::now(server)?;
     let run = load::run(&server.address, IN_FLIGHT, count, move |n| Event {
         kind: Kind::SubscriptionUpdated,
         customer: (n * stride) % customers,
@@ -177,7 +177,7 @@ async fn updates(
     Ok(Point {
         customers,
         rate: run.rate(),
-        microseconds: (server.processor_seconds()? - before) * 1e6 / count as f64,
+        processor: Processor::since(before, Processor::now(server)?, count),
         resident: server.memory()?.resident,
     })
 }
