@@ -108,7 +108,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         policy,
         money,
         alerts: alerts.clone(),
-        metrics,
+        metrics: metrics.clone(),
         billing_on: config.billing_on,
         mirror_worker,
         deadline_worker,
@@ -128,7 +128,9 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let deadline_task = tokio::spawn(deadlines.run(stop_deadlines.clone(), deadline_pulse));
     let stop_mirror = CancellationToken::new();
     let mirror_task = tokio::spawn(worker.run(stop_mirror.clone(), mirror_pulse));
+    let upkeep = tokio::spawn(telemetry::keep_up(metrics));
     serve_http(listener, app, config.connections, stop_signal).await?;
+    upkeep.abort();
     // Whoever was answered has been committed. The worker sends what it can of that, and then
     // the last handle of the ledger is gone.
     stop_deadlines.cancel();

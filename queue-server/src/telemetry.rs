@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use billing_core::ledger::{LedgerError, Observer};
 use metrics::{describe_counter, describe_gauge, describe_histogram, histogram};
@@ -106,6 +106,17 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         "Seconds since the oldest of them changed"
     );
     Ok(handle)
+}
+
+/// How often histograms are gathered where nobody reads them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Gathers what histograms hold, for as long as it runs: where nobody reads the metrics, every measurement would be kept.
+pub(crate) async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Measures the ledger's batches.

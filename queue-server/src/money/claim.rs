@@ -227,7 +227,7 @@ impl Desk {
             .ok_or(Problem::SubscribeInProgress)
     }
 
-    /// What an account has at Stripe, and our records may lack: what runs is committed. Unpaid subscriptions and open
+    /// What the customer has at Stripe, and our records may lack: what runs is committed. Unpaid subscriptions and open
     /// checkouts of ours are ended, but for those of this claim: they could still be paid beside it.
     pub(super) async fn look_at_stripe(
         &self,
@@ -235,6 +235,27 @@ impl Desk {
         claim: &ClaimId,
     ) -> Result<AtStripe, Problem> {
         let mut found = AtStripe::default();
+        self.look_at_account(account, claim, &mut found).await?;
+        // Many accounts may be bound to one customer (E4).
+        for bound in self.records().await?.customers {
+            let other = &bound.stripe_customer_id;
+            if other == account || bound.record.deleted_at.is_some() {
+                continue;
+            }
+            match self.look_at_account(other, claim, &mut found).await {
+                Ok(()) | Err(Problem::Stripe(StripeError::Missing)) => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn look_at_account(
+        &self,
+        account: &StripeCustomerId,
+        claim: &ClaimId,
+        found: &mut AtStripe,
+    ) -> Result<(), Problem> {
         for subscription in self.stripe()?.subscriptions_of(account).await? {
             match standing(&subscription) {
                 Pursued::Over => {}
@@ -260,7 +281,7 @@ impl Desk {
                 found.runs |= matches!(expired, Pursued::Paid);
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Voids the first invoice of a subscription that was not paid, which ends it. Never cancels: whoever pays at

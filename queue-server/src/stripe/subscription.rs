@@ -16,6 +16,7 @@ use super::{Answer, Key, List, Price, Reference, Stripe, StripeError, StripeInvo
 pub(super) const CLAIM: &str = "queue_claim";
 /// As many as Stripe gives at once.
 const PAGE: usize = 100;
+const PAGES: usize = 10;
 
 /// A subscription, as far as it is looked at here; what the ledger keeps, it reads from the same answer itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -140,7 +141,7 @@ impl Stripe {
         self.send(self.with_secret(call)).await
     }
 
-    /// A customer's subscriptions that are not cancelled, the newest first: a hundred at most, which is more than
+    /// A customer's subscriptions that are not cancelled, the newest first: a thousand at most, which is more than
     /// anybody has.
     ///
     /// # Errors
@@ -149,11 +150,19 @@ impl Stripe {
         &self,
         account: &StripeCustomerId,
     ) -> Result<Vec<StripeSubscription>, StripeError> {
-        let call = Call::get("subscriptions.list", &["subscriptions"])
-            .with("customer", account)
-            .with("limit", PAGE);
-        let page: Answer<List<StripeSubscription>> = self.send(call).await?;
-        Ok(page.object.data)
+        let mut subscriptions: Vec<StripeSubscription> = Vec::new();
+        for _ in 0..PAGES {
+            let call = Call::get("subscriptions.list", &["subscriptions"])
+                .with("customer", account)
+                .with("limit", PAGE)
+                .with_some("starting_after", subscriptions.last().map(|last| &last.id));
+            let page: Answer<List<StripeSubscription>> = self.send(call).await?;
+            subscriptions.extend(page.object.data);
+            if !page.object.has_more {
+                break;
+            }
+        }
+        Ok(subscriptions)
     }
 
     /// Moves an item of a subscription to a dearer price at once. What is due for the rest of the period is billed

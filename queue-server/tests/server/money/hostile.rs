@@ -423,3 +423,40 @@ async fn bodies_that_stop_coming_do_not_keep_webhooks_out() {
         "no webhook was taken within thirty seconds"
     );
 }
+
+/// E4: many accounts may be bound to one customer. What runs in any of them counts, also where its events were lost.
+#[tokio::test]
+async fn a_subscription_in_another_account_of_theirs_is_found() {
+    let shop = Shop::open().await;
+    let server = shop.installation.serve().await;
+    let mut accounts = Vec::new();
+    for _ in 0..2 {
+        let form = [("metadata[queue_customer_id]", "jenny")];
+        let account = shop.post_to_stripe("/v1/customers", &form).await;
+        accounts.push(account["id"].as_str().unwrap().to_owned());
+    }
+    for event in shop.stripe.events() {
+        server.outcome(&event.body).await;
+    }
+    accounts.sort();
+    let path = "/v1/payment_methods/pm_card_visa/attach";
+    let card = shop
+        .post_to_stripe(path, &[("customer", &accounts[1])])
+        .await;
+    let prices = shop.at_stripe("/v1/prices?limit=100").await;
+    let prices = prices["data"].as_array().unwrap();
+    let pro = prices.iter().find(|it| it["unit_amount"] == 2900).unwrap();
+    let form = [
+        ("customer", accounts[1].as_str()),
+        ("items[0][price]", pro["id"].as_str().unwrap()),
+        ("default_payment_method", card["id"].as_str().unwrap()),
+    ];
+    shop.post_to_stripe("/v1/subscriptions", &form).await;
+    let (status, problem) = Customer("jenny").subscribe(&server, "pro").await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (409, Some("SUBSCRIPTION_ALREADY_ACTIVE"))
+    );
+    shop.assert_mirrored("jenny", "pro/active").await;
+    assert_eq!(shop.live_subscriptions().await.len(), 1);
+}
