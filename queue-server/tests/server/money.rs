@@ -4,6 +4,7 @@ mod authority;
 mod checkout;
 mod client;
 mod hostile;
+mod late;
 mod official;
 mod parallel;
 mod plans;
