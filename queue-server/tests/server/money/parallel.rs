@@ -105,10 +105,15 @@ async fn fifty_calls_over_two_servers_make_one_subscription() {
     let opened = "select count(*) from billing_action_log where action = 'subscription.opened'";
     assert_eq!(shop.installation.count(opened).await, 1);
     shop.installation.assert_one_effect_each().await;
+    let calls = shop.calls();
+    let struck = calls.iter().filter(|call| call.status != Some(200));
+    let struck = struck.count();
+    assert!(struck >= 2, "only {struck} calls to Stripe failed");
     eprintln!(
-        "50 calls: {} answered 200 with one subscription, {} asked to come again",
+        "50 calls: {} answered 200 with one subscription, {} asked to come again; {struck} of {} calls to Stripe failed",
         made.len(),
-        50 - made.len()
+        50 - made.len(),
+        calls.len()
     );
 }
 
