@@ -45,13 +45,6 @@ impl Records {
         let first = self.customers.iter().map(|row| &row.stripe_customer_id);
         best.filter(exists).or_else(|| first.filter(exists).min())
     }
-
-    /// Whether any subscription runs, or may: all but those that are over, and those whose first payment never
-    /// came.
-    #[must_use]
-    pub fn is_subscribed(&self) -> bool {
-        self.subscriptions.iter().any(SubscriptionRow::runs)
-    }
 }
 
 impl SubscriptionRow {

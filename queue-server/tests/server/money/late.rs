@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::{Customer, Shop};
+use crate::support::TOKEN;
 
 /// B1: a call that is still at Stripe when another one gives its claim up (its key is about to be forgotten) must not
 /// leave a second subscription that can be paid.
@@ -107,4 +108,39 @@ async fn a_checkout_that_outlives_its_claim_leaves_nothing_to_pay() {
     let live = shop.live_subscriptions().await;
     let charged = live.iter().filter(|it| it["status"] == "active").count();
     assert!(charged <= 1, "charged {charged} times: {early:?} {late:?}");
+}
+
+/// Death between any two steps of a checkout leaves one session that can be paid.
+#[tokio::test]
+async fn a_server_that_dies_between_any_two_steps_of_a_checkout_leaves_one_page_to_pay_on() {
+    let points = [
+        "claimed",
+        "customer_made",
+        "customer_noted",
+        "session_made",
+        "session_noted",
+    ];
+    for point in points {
+        let shop = Shop::open().await.with("QUEUE_ABORT_AT", point);
+        let dying = shop.installation.serve().await;
+        let origin = super::ORIGIN;
+        let body = json!({"plan_tier": "pro", "success_url": origin, "cancel_url": origin});
+        let url = dying.url("/api/v1/billing/checkout");
+        let request = dying.client.post(url).bearer_auth(TOKEN).json(&body);
+        let answer = request.header("x-queue-customer-id", "jenny").send().await;
+        assert!(answer.is_err(), "{point}");
+        let shop = Shop {
+            installation: shop.installation.without("QUEUE_ABORT_AT"),
+            ..shop
+        };
+        let server = shop.serve().await;
+        let (status, opened) = Customer("jenny").post(&server, "/checkout", body).await;
+        assert_eq!(status, 200, "{point}: {opened}");
+        let sessions = shop.at_stripe("/v1/checkout/sessions?limit=100").await;
+        let sessions = sessions["data"].as_array().unwrap();
+        let open = sessions.iter().filter(|it| it["status"] == "open");
+        let ids: Vec<_> = open.map(|it| &it["id"]).collect();
+        assert_eq!(ids, [&opened["session_id"]], "{point}");
+        shop.installation.assert_one_effect_each().await;
+    }
 }
