@@ -2,8 +2,10 @@
 //!
 //! Stripe's ids are opaque text: Stripe documents no form beyond the prefix and at most 255
 //! characters. What is checked here is what a store, a log line and a header can carry unharmed.
+//! Clones of an identifier share its text.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,17 +29,17 @@ macro_rules! identifiers {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes text as this identifier.
             ///
             /// # Errors
             /// [`InvalidId`] when the text is not of the form that the type describes.
-            pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
-                let text = text.into();
+            pub fn parse(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let accepts: fn(&str) -> bool = $accepts;
-                if accepts(&text) { Ok(Self(text)) } else { Err(InvalidId { kind: stringify!($name) }) }
+                let text = text.as_ref();
+                if accepts(text) { Ok(Self(text.into())) } else { Err(InvalidId { kind: stringify!($name) }) }
             }
 
             /// The identifier as text.
@@ -63,7 +65,7 @@ macro_rules! identifiers {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.0.as_ref().into()
             }
         }
     )+};
@@ -112,7 +114,7 @@ impl CustomerId {
     /// The id of a customer that only Stripe knows: `stripe:<cus_…>` (E4).
     #[must_use]
     pub fn unbound(customer: &StripeCustomerId) -> Self {
-        Self(format!("{UNBOUND_PREFIX}{customer}"))
+        Self(format!("{UNBOUND_PREFIX}{customer}").into())
     }
 
     /// The Stripe customer that only Stripe knows, where this is such an id.
@@ -127,7 +129,7 @@ impl CustomerId {
     ///
     /// # Errors
     /// [`InvalidId`] when the text is no identifier or begins with `stripe:`.
-    pub fn chosen(text: impl Into<String>) -> Result<Self, InvalidId> {
+    pub fn chosen(text: impl AsRef<str>) -> Result<Self, InvalidId> {
         let id = Self::parse(text)?;
         if id.0.starts_with(UNBOUND_PREFIX) || id.0.len() > MAX_ID_LENGTH - UNBOUND_PREFIX.len() {
             return Err(InvalidId { kind: "CustomerId" });

@@ -9,6 +9,7 @@ use billing_core::id::CustomerId;
 use billing_core::mirror::MirrorError;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{Request, Response};
 use jiff::Timestamp;
 
@@ -58,7 +59,7 @@ impl<R, I, D: DenialResponse> Admission<R, I, D> {
     pub(crate) fn judge<B>(
         self,
         decide: impl FnOnce(&Gate, Timestamp) -> Decision,
-        request: Request<B>,
+        (mut request, body): (Parts, B),
     ) -> Verdict<B> {
         let decision = catch_panic(|| {
             let now = (self.layer.clock)();
@@ -68,35 +69,35 @@ impl<R, I, D: DenialResponse> Admission<R, I, D> {
         });
         // A clock, a recorder or an alert's sink that panics opens nothing.
         let decision = decision.unwrap_or(Decision::Unknown(MirrorError::Panicked));
-        let (mut parts, body) = request.into_parts();
-        let content_type = parts.headers.get(CONTENT_TYPE);
+        let content_type = request.headers.get(CONTENT_TYPE);
         let protocol = Protocol::of_content_type(content_type.map(|value| value.as_bytes()));
         let problem = decision.problem(&self.gate, protocol);
-        let tier = self.gate.required_tier().clone();
-        let left = GateDecision::new(decision, self.customer, tier);
-        parts.extensions.insert(left.clone());
+        let left = GateDecision::new(decision, self.customer, self.gate);
+        request.extensions.insert(left.clone());
         match problem {
             Some(problem) if !self.layer.observe => {
-                let mut response = self.layer.refusal(&problem, protocol, &parts);
+                let mut response = self.layer.refusal(&problem, protocol, &request);
                 response.extensions_mut().insert(left);
                 Verdict::Refuse(response)
             }
             // `None`: allowed.
-            _ => Verdict::Pass(Request::from_parts(parts, body), left),
+            _ => Verdict::Pass(Request::from_parts(request, body), left),
         }
     }
 
     /// Log, metric and alert. Neither names the path, which may hold what is private.
     fn tell(&self, decision: &Decision, now: Timestamp) {
+        if decision.is_allow() {
+            // A key of literals is made once for the process.
+            metrics::counter!("paywall_decisions_total", "decision" => "allow").increment(1);
+            return;
+        }
         let code = decision.code();
         metrics::counter!("paywall_decisions_total", "decision" => code).increment(1);
         match decision {
             Decision::Deny(DenyReason::NoRow) => self.layer.alerts.raise(Alert::MissingRow, now),
             Decision::Unknown(_) => self.layer.alerts.raise(Alert::MirrorUnavailable, now),
             Decision::Allow(_) | Decision::Deny(_) => {}
-        }
-        if decision.is_allow() {
-            return;
         }
         let customer = self.customer.as_ref().map(CustomerId::as_str);
         let required_tier = self.gate.required_tier().as_str();
@@ -120,12 +121,7 @@ impl<R, I, D: DenialResponse> Admission<R, I, D> {
 }
 
 impl<R, I, D: DenialResponse> PaywallLayer<R, I, D> {
-    fn refusal(
-        &self,
-        problem: &Problem,
-        protocol: Protocol,
-        request: &http::request::Parts,
-    ) -> Response<Bytes> {
+    fn refusal(&self, problem: &Problem, protocol: Protocol, request: &Parts) -> Response<Bytes> {
         let mut response = match protocol {
             Protocol::Grpc => render(problem),
             Protocol::Http => catch_panic(|| self.denial.denial_response(problem, request))

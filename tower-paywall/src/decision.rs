@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use billing_core::catalogue::Tier;
-use billing_core::decision::Decision;
+use billing_core::decision::{Decision, Gate};
 use billing_core::id::CustomerId;
 
 /// What the paywall decided about a request.
@@ -19,19 +19,15 @@ pub struct GateDecision(Arc<Facts>);
 struct Facts {
     decision: Decision,
     customer: Option<CustomerId>,
-    required_tier: Tier,
+    gate: Arc<Gate>,
 }
 
 impl GateDecision {
-    pub(crate) fn new(
-        decision: Decision,
-        customer: Option<CustomerId>,
-        required_tier: Tier,
-    ) -> Self {
+    pub(crate) fn new(decision: Decision, customer: Option<CustomerId>, gate: Arc<Gate>) -> Self {
         Self(Arc::new(Facts {
             decision,
             customer,
-            required_tier,
+            gate,
         }))
     }
 
@@ -59,6 +55,6 @@ impl GateDecision {
     /// The lowest tier that could pass.
     #[must_use]
     pub fn required_tier(&self) -> &Tier {
-        &self.0.required_tier
+        self.0.gate.required_tier()
     }
 }

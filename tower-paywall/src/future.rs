@@ -9,6 +9,7 @@ use billing_core::decision::{Decision, decide};
 use billing_core::id::CustomerId;
 use billing_core::mirror::MirrorReader;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -54,7 +55,7 @@ pin_project! {
 /// What waits for the mirror's answer.
 struct Held<S, B, R, I, D> {
     admission: Admission<R, I, D>,
-    request: Request<B>,
+    request: (Parts, B),
     ready: S,
 }
 
@@ -73,7 +74,7 @@ where
     pub(crate) fn decided(
         admission: Admission<R, I, D>,
         decision: Decision,
-        request: Request<B>,
+        request: (Parts, B),
         ready: &mut S,
     ) -> Self {
         let verdict = admission.judge(|_, _| decision, request);
@@ -85,7 +86,7 @@ where
     pub(crate) fn reading(
         admission: Admission<R, I, D>,
         customer: CustomerId,
-        request: Request<B>,
+        request: (Parts, B),
         ready: S,
     ) -> Self
     where

@@ -52,7 +52,6 @@ where
         let gate = Arc::clone(gate);
         let (parts, body) = request.into_parts();
         let identified = catch_panic(|| self.layer.identity.identify(&parts));
-        let request = Request::from_parts(parts, body);
         let layer = Arc::clone(&self.layer);
         match identified {
             Ok(Some(customer)) => {
@@ -61,17 +60,17 @@ where
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
                 let admission = Admission::new(layer, gate, Some(customer.clone()));
-                ResponseFuture::reading(admission, customer, request, ready)
+                ResponseFuture::reading(admission, customer, (parts, body), ready)
             }
             Ok(None) => {
                 let admission = Admission::new(layer, gate, None);
                 let nobody = Decision::Deny(DenyReason::NoIdentity);
-                ResponseFuture::decided(admission, nobody, request, &mut self.inner)
+                ResponseFuture::decided(admission, nobody, (parts, body), &mut self.inner)
             }
             Err(Panicked) => {
                 let admission = Admission::new(layer, gate, None);
                 let unknown = Decision::Unknown(MirrorError::Panicked);
-                ResponseFuture::decided(admission, unknown, request, &mut self.inner)
+                ResponseFuture::decided(admission, unknown, (parts, body), &mut self.inner)
             }
         }
     }
