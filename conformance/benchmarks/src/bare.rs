@@ -26,6 +26,8 @@ struct Recorded {
     events: Vec<EventId>,
     keys: Keys,
     writes: WriteSet,
+    /// How long the store took for it.
+    took: Duration,
 }
 
 type Tape = Arc<Mutex<Vec<Recorded>>>;
@@ -46,10 +48,17 @@ impl Store for Recorder {
     type Transaction = RecordedTransaction;
 
     async fn begin(&self) -> Result<RecordedTransaction, StoreError> {
+        let began = Instant::now();
+        let transaction = self.store.begin().await?;
+        let recorded = Recorded {
+            took: began.elapsed(),
+            ..Recorded::default()
+        };
+        let tape = Arc::clone(&self.tape);
         Ok(RecordedTransaction {
-            transaction: self.store.begin().await?,
-            recorded: Recorded::default(),
-            tape: Arc::clone(&self.tape),
+            transaction,
+            recorded,
+            tape,
         })
     }
 }
@@ -61,26 +70,33 @@ impl Transaction for RecordedTransaction {
 
     async fn claim(&mut self, events: &[EventId]) -> Result<HashMap<EventId, Claimed>, StoreError> {
         self.recorded.events = events.to_vec();
-        self.transaction.claim(events).await
+        timed(&mut self.recorded.took, self.transaction.claim(events)).await
     }
 
     async fn load(&mut self, keys: &Keys) -> Result<Loaded, StoreError> {
         self.recorded.keys = keys.clone();
-        self.transaction.load(keys).await
+        timed(&mut self.recorded.took, self.transaction.load(keys)).await
     }
 
     async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
         self.recorded.writes = writes.clone();
-        self.transaction.save(writes).await
+        timed(&mut self.recorded.took, self.transaction.save(writes)).await
     }
 
-    async fn commit(self) -> Result<(), StoreError> {
-        self.tape
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(self.recorded);
-        self.transaction.commit().await
+    async fn commit(mut self) -> Result<(), StoreError> {
+        timed(&mut self.recorded.took, self.transaction.commit()).await?;
+        let mut tape = self.tape.lock().unwrap_or_else(PoisonError::into_inner);
+        tape.push(self.recorded);
+        Ok(())
     }
+}
+
+/// Adds how long something took.
+async fn timed<T>(took: &mut Duration, work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let answer = work.await;
+    *took += began.elapsed();
+    answer
 }
 
 /// Transactions to issue.
@@ -100,43 +116,10 @@ impl Statements {
         events: impl Iterator<Item = Event>,
         at_once: usize,
     ) -> Result<Self> {
-        let (store, issued_to) = (open(recorded_at).await?, open(issued_to).await?);
-        let tape = Tape::default();
-        let recorder = Recorder {
-            store: store.clone(),
-            tape: Arc::clone(&tape),
-        };
-        let audit_key = AuditKey::parse(&("0f".repeat(31) + "aa"))?;
-        let (ledger, task) = Ledger::start(
-            recorder,
-            policy,
-            audit_key,
-            Alerts::default(),
-            (),
-            Capacity::default(),
-        )
-        .await?;
-        let (keys, now) = (SigningKeys::parse(SECRET)?, Timestamp::now());
-        let decode = |event: Event| {
-            let body = event.body();
-            let header = sign(body.as_bytes(), &keys, now);
-            let payload = verify(Delivery::new(body, [header]), &keys, now)?;
-            anyhow::Ok(billing_core::event::Event::decode(&payload)?)
-        };
-        let mut events = events.map(decode).peekable();
-        while events.peek().is_some() {
-            let together: Vec<_> = events.by_ref().take(at_once).collect::<Result<_>>()?;
-            let commits = together.into_iter().map(|event| ledger.ingest(event, now));
-            try_join_all(commits).await?;
-        }
-        drop(ledger);
-        task.await?;
-        store.close().await;
-        let tape = Arc::into_inner(tape).context("the ledger has ended")?;
-        let tape = tape.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let waiting = tape(recorded_at, policy, events, at_once).await?;
         Ok(Self {
-            store: issued_to,
-            waiting: tape.into_iter(),
+            store: open(issued_to).await?,
+            waiting: waiting.into_iter(),
         })
     }
 
@@ -147,6 +130,7 @@ impl Statements {
             events,
             keys,
             writes,
+            took: _,
         } in self.waiting.by_ref().take(count)
         {
             let began = Instant::now();
@@ -159,6 +143,61 @@ impl Statements {
         }
         Ok(times)
     }
+}
+
+/// How long a database takes for the transactions of these events, so many at once.
+pub async fn time_in_store(
+    url: &str,
+    policy: Policy,
+    events: impl Iterator<Item = Event>,
+    at_once: usize,
+) -> Result<Duration> {
+    let transactions = tape(url, policy, events, at_once).await?;
+    Ok(transactions.iter().map(|recorded| recorded.took).sum())
+}
+
+/// What a ledger asks of a database for these events, so many at once.
+async fn tape(
+    url: &str,
+    policy: Policy,
+    events: impl Iterator<Item = Event>,
+    at_once: usize,
+) -> Result<Vec<Recorded>> {
+    let store = open(url).await?;
+    let tape = Tape::default();
+    let recorder = Recorder {
+        store: store.clone(),
+        tape: Arc::clone(&tape),
+    };
+    let audit_key = AuditKey::parse(&("0f".repeat(31) + "aa"))?;
+    let (ledger, task) = Ledger::start(
+        recorder,
+        policy,
+        audit_key,
+        Alerts::default(),
+        (),
+        Capacity::default(),
+    )
+    .await?;
+    let (keys, now) = (SigningKeys::parse(SECRET)?, Timestamp::now());
+    let decode = |event: Event| {
+        let body = event.body();
+        let header = sign(body.as_bytes(), &keys, now);
+        let payload = verify(Delivery::new(body, [header]), &keys, now)?;
+        anyhow::Ok(billing_core::event::Event::decode(&payload)?)
+    };
+    let mut events = events.map(decode).peekable();
+    while events.peek().is_some() {
+        let together: Vec<_> = events.by_ref().take(at_once).collect::<Result<_>>()?;
+        let commits = together.into_iter().map(|event| ledger.ingest(event, now));
+        try_join_all(commits).await?;
+    }
+    drop(ledger);
+    task.await?;
+    store.close().await;
+    let tape = Arc::into_inner(tape).context("the ledger has ended")?;
+    let tape = tape.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(tape)
 }
 
 async fn open(url: &str) -> Result<SqlStore> {

@@ -10,7 +10,7 @@ use billing_core::policy::Policy;
 use jiff::Timestamp;
 use test_database::{Engine, TestDatabase};
 
-use crate::bare::Statements;
+use crate::bare::{Statements, time_in_store};
 use crate::event::{Event, Kind, PRICE};
 use crate::load::{self, Run};
 use crate::machine;
@@ -100,6 +100,9 @@ pub struct Point {
     pub customers: u64,
     /// Events per second.
     pub rate: f64,
+    /// How long the database took for each of more such updates, asked by a ledger without a server, in
+    /// microseconds.
+    pub in_store: f64,
     /// Where the processors' time went.
     pub processor: Processor,
     /// The server's memory afterwards, in bytes.
@@ -136,7 +139,17 @@ pub async fn measure(
         });
         subscriptions = Some(more.await?);
         known = customers;
-        growth.push(updates(&server, customers, round, began, amounts.updates).await?);
+        growth.push(
+            updates(
+                &server,
+                database.url(),
+                customers,
+                round,
+                began,
+                amounts.updates,
+            )
+            .await?,
+        );
         eprintln!(
             "      {customers} customers: {:.0} events/s",
             growth[growth.len() - 1].rate
@@ -159,6 +172,7 @@ pub async fn measure(
 /// Updates of customers spread over all of them, each a second after the one before.
 async fn updates(
     server: &Server,
+    database: &str,
     customers: u64,
     round: u64,
     began: i64,
@@ -166,19 +180,31 @@ async fn updates(
 ) -> Result<Point> {
     let rounds = count / customers + 1;
     let stride = (customers / count).max(1);
-    let before = Processor::now(server)?;
-    let run = load::run(&server.address, IN_FLIGHT, count, move |n| Event {
+    let update = move |n| Event {
         kind: Kind::SubscriptionUpdated,
         customer: (n * stride) % customers,
         round: round * 10_000 + n / customers,
         created: began + (round * rounds.max(100) + n / customers) as i64,
-    })
-    .await?;
+    };
+    let before = Processor::now(server)?;
+    let run = load::run(&server.address, IN_FLIGHT, count, update).await?;
+    let processor = Processor::since(before, Processor::now(server)?, count);
+    let resident = server.memory()?.resident;
+    // Other customers than those just updated, where there are so many, as cold as those were.
+    let more = count / 4;
+    let again = move |n| Event {
+        customer: (n * stride * 4 + stride / 2) % customers,
+        round: round * 10_000 + 5000 + n * 4 / customers,
+        created: began + (round * rounds.max(100) + rounds + n * 4 / customers) as i64,
+        ..update(n)
+    };
+    let took = time_in_store(database, policy()?, (0..more).map(again), IN_FLIGHT).await?;
     Ok(Point {
         customers,
         rate: run.rate(),
-        processor: Processor::since(before, Processor::now(server)?, count),
-        resident: server.memory()?.resident,
+        in_store: took.as_secs_f64() * 1e6 / more as f64,
+        processor,
+        resident,
     })
 }
 
