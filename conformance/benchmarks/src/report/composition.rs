@@ -39,7 +39,7 @@ pub(super) fn of_pure_code(criterion: &Path) -> Result<String> {
         text,
         "\nAll of it but the counting in one function, with the request taken apart once and without what makes it \
          a layer (a future that can wait, time out, be dropped or panic): {least:.0} ns over the handler. The layer \
-         can't be below that as long as the rules ask for these parts."
+         can't be below that as long as the rules ask for these parts.\n"
     )?;
     Ok(text)
 }
