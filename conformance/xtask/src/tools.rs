@@ -8,9 +8,11 @@
 //! 4. A variable that is set already wins: a machine without network can bring its own tool.
 
 mod cargo_fuzz;
+mod npm;
 mod postgres;
 mod python;
 mod stripe_cli;
+mod stripe_node;
 mod wrk;
 
 use std::{
@@ -28,6 +30,7 @@ use crate::{step::Steps, workspace::Workspace};
 
 const STRIPE_CLI_BIN: &str = "STRIPE_CLI_BIN";
 const CONFORMANCE_PYTHON: &str = "CONFORMANCE_PYTHON";
+const STRIPE_NODE_LIBRARY: &str = "STRIPE_NODE_LIBRARY";
 const WHEEL_PYTHON: &str = "WHEEL_PYTHON";
 const WRK_BIN: &str = "WRK_BIN";
 const WRK_LIBRARY_PATH: &str = "WRK_LIBRARY_PATH";
@@ -45,6 +48,7 @@ pub(crate) enum Patience {
 pub(crate) struct Tools {
     stripe_cli: Option<PathBuf>,
     python: Option<PathBuf>,
+    stripe_node: Option<PathBuf>,
     wheel_python: Option<PathBuf>,
     wrk: Option<Wrk>,
 }
@@ -67,10 +71,16 @@ impl Tools {
             "tests call the simulator with the official one, pinned, in an environment of its own; 3 MB, once",
             || provided(CONFORMANCE_PYTHON, || python::install(workspace, "python")),
         )?;
+        let stripe_node = steps.run(
+            "get Stripe's client for Node.js",
+            "tests compare Queue's own client with the official ones, pinned; 8 MB, once",
+            || provided(STRIPE_NODE_LIBRARY, || stripe_node::install(workspace)),
+        )?;
         let wheel_python = wheel_python(workspace, steps)?;
         Ok(Self {
             stripe_cli: Some(stripe_cli),
             python: Some(python),
+            stripe_node: Some(stripe_node),
             wheel_python: Some(wheel_python),
             wrk: wrk(workspace, steps),
         })
@@ -109,6 +119,7 @@ impl Tools {
         Self {
             stripe_cli,
             python: None,
+            stripe_node: None,
             wheel_python,
             wrk: None,
         }
@@ -137,6 +148,8 @@ impl Tools {
         let mut variables = vec![("BILLING_BIN_DIR", workspace.bin_dir())];
         variables.extend(self.stripe_cli.clone().map(|path| (STRIPE_CLI_BIN, path)));
         variables.extend(self.python.clone().map(|path| (CONFORMANCE_PYTHON, path)));
+        let stripe_node = self.stripe_node.clone();
+        variables.extend(stripe_node.map(|path| (STRIPE_NODE_LIBRARY, path)));
         let wheel_python = self.wheel_python.clone();
         variables.extend(wheel_python.map(|path| (WHEEL_PYTHON, path)));
         if let Some(wrk) = &self.wrk {

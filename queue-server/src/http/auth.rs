@@ -85,3 +85,22 @@ fn bearer(header: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = header.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    /// Such a head never gets here from the network; whoever calls the router in its own process may send it.
+    #[test]
+    fn a_token_of_a_megabyte_is_none() {
+        let known = "t".repeat(MIN_TOKEN_LENGTH);
+        let tokens = InternalTokens::parse(&known).unwrap();
+        for (token, accepted) in [(known, true), ("t".repeat(1 << 20), false)] {
+            let header = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, header)]);
+            assert_eq!(tokens.accept(bearer_of(&headers).unwrap()), accepted);
+        }
+    }
+}

@@ -1,20 +1,19 @@
 //! The official Stripe CLI, from npm: it needs no account for what tests do with it, and no install script.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use super::{Installation, Patience, pin};
+use super::{Patience, npm};
 use crate::{
     process::{self, Advice},
     workspace::Workspace,
 };
 
-const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 const ADVICE: Advice = Advice {
     missing: "Node.js 18 or newer (https://nodejs.org; Debian and Ubuntu: apt install npm; macOS: brew install node). \
               Or set STRIPE_CLI_BIN to a Stripe CLI of your own",
@@ -23,40 +22,18 @@ const ADVICE: Advice = Advice {
 
 /// Makes sure that the pinned CLI is there and gives its path.
 pub(super) fn install(workspace: &Workspace, patience: Patience) -> Result<PathBuf> {
-    let pins = workspace.pins_dir().join("stripe-cli");
-    let package = pin(&pins.join("package.json"))?;
-    let lock = pin(&pins.join("package-lock.json"))?;
     let program = program(env::consts::OS, env::consts::ARCH)?;
-    let installation = Installation::open(workspace, "stripe-cli", &[&package, &lock])?;
-    installation.program(&program, |folder| {
-        fs::write(folder.join("package.json"), &package).context("can't copy package.json")?;
-        fs::write(folder.join("package-lock.json"), &lock)
-            .context("can't copy package-lock.json")?;
-        npm_ci(folder, patience)?;
-        // A program for another libc or processor is found out here rather than in the middle of a test.
-        process::capture(
-            Command::new(folder.join(&program)).arg("--version"),
-            &ADVICE,
-        )
-        .map(drop)
-    })
-}
-
-fn npm_ci(folder: &Path, patience: Patience) -> Result<()> {
-    let mut npm = Command::new(NPM);
-    npm.args([
-        "ci",
-        "--ignore-scripts",
-        "--prefer-offline",
-        "--no-audit",
-        "--no-fund",
-        "--loglevel=error",
-    ])
-    .current_dir(folder);
-    if patience == Patience::Short {
-        npm.args(["--fetch-retries=1", "--fetch-retry-mintimeout=500"]);
-    }
-    process::capture(&mut npm, &ADVICE).map(drop)
+    npm::install(
+        workspace,
+        "stripe-cli",
+        &program,
+        patience,
+        &ADVICE,
+        |program| {
+            // A program for another libc or processor is found out here rather than in the middle of a test.
+            process::capture(Command::new(program).arg("--version"), &ADVICE).map(drop)
+        },
+    )
 }
 
 /// Where npm puts the program: the wrapper package picks one package by the platform, and so do we, to start the

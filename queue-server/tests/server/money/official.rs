@@ -1,4 +1,4 @@
-//! Stripe's official Python client and ours make the same calls of the same account, and come to the same.
+//! Stripe's official clients and ours make the same calls of the same account, and come to the same.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,10 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-const SCRIPT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/python/official_client.py"
-);
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
 const VERSION: &str = "2025-03-31.basil";
 const CLAIM: &str = "0123456789abcdef0123456789abcdef";
 const KEY: &str = "rk_test_alike";
@@ -143,9 +140,8 @@ async fn ours(simulator: &Simulator, price: &str) -> Vec<String> {
     told
 }
 
-async fn official(python: &str, simulator: &Simulator, price: &str) -> Vec<String> {
-    let mut child = Command::new(python)
-        .arg(SCRIPT)
+async fn official(program: &mut Command, simulator: &Simulator, price: &str) -> Vec<String> {
+    let mut child = program
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -181,24 +177,45 @@ fn alike(request: ReceivedRequest) -> Value {
     ])
 }
 
-#[tokio::test]
-async fn the_official_client_and_ours_behave_alike() {
-    let Ok(python) = std::env::var("CONFORMANCE_PYTHON") else {
-        eprintln!(
-            "SKIPPED the_official_client_and_ours_behave_alike: CONFORMANCE_PYTHON does not name a Python with `stripe` installed"
-        );
-        return;
-    };
+/// The same calls to two equal accounts: the official client's, which the program runs, and ours.
+async fn assert_alike(program: &mut Command) {
     let (one, price) = account().await;
     let (other, same_price) = account().await;
     assert_eq!(price, same_price);
     let (told, by_them) = (
         ours(&one, &price).await,
-        official(&python, &other, &price).await,
+        official(program, &other, &price).await,
     );
     assert_eq!(told, by_them);
     let requests = |simulator: &Simulator| -> Vec<Value> {
         simulator.requests().into_iter().map(alike).collect()
     };
     assert_eq!(requests(&one), requests(&other));
+}
+
+/// What the developer command says of an official client; a test is skipped without it.
+fn named(variable: &str, test: &str) -> Option<String> {
+    let value = std::env::var(variable).ok();
+    if value.is_none() {
+        eprintln!("SKIPPED {test}: {variable} does not name Stripe's official client");
+    }
+    value
+}
+
+#[tokio::test]
+async fn the_official_client_for_python_and_ours_behave_alike() {
+    let test = "the_official_client_for_python_and_ours_behave_alike";
+    if let Some(python) = named("CONFORMANCE_PYTHON", test) {
+        let script = format!("{SCRIPTS}/python/official_client.py");
+        assert_alike(Command::new(python).arg(script)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_official_client_for_node_and_ours_behave_alike() {
+    let test = "the_official_client_for_node_and_ours_behave_alike";
+    if let Some(library) = named("STRIPE_NODE_LIBRARY", test) {
+        let script = format!("{SCRIPTS}/node/official_client.cjs");
+        assert_alike(Command::new("node").args([script, library])).await;
+    }
 }

@@ -1,5 +1,6 @@
 //! Many calls at once, failures, and deaths between any two steps: one subscription (B1).
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use conformance::simulator::{Failure, FailureKind, SimulatorConfig, When};
@@ -65,37 +66,48 @@ fn failures() -> Vec<Failure> {
     ]
 }
 
-#[tokio::test]
-async fn fifty_calls_over_two_servers_make_one_subscription() {
-    let config = SimulatorConfig {
-        latency: Duration::from_millis(1)..=Duration::from_millis(40),
+/// A Stripe that takes so many milliseconds for a call.
+fn latency(milliseconds: RangeInclusive<u64>) -> SimulatorConfig {
+    let (least, most) = milliseconds.into_inner();
+    SimulatorConfig {
+        latency: Duration::from_millis(least)..=Duration::from_millis(most),
         ..SimulatorConfig::default()
-    };
-    let shop = Shop::open_with(config).await;
-    let servers = [shop.serve().await, shop.serve().await];
-    for failure in failures() {
-        shop.stripe.inject(failure);
     }
+}
+
+/// Fifty calls for one customer at once, over two servers: what was answered.
+async fn fifty(servers: &[Server; 2]) -> Vec<(u16, Value)> {
     let calls = (0..50).map(|number: usize| ask(&servers[number % 2], "jenny"));
-    let answers: Vec<_> = join_all(calls).await.into_iter().flatten().collect();
-    let made: Vec<_> = answers
-        .iter()
-        .filter(|(status, _)| *status == 200)
-        .collect();
+    join_all(calls).await.into_iter().flatten().collect()
+}
+
+/// The subscription that every call was answered which was not asked to come again.
+fn the_one_subscription(answers: &[(u16, Value)]) -> Value {
     let known = |status: u16| [200, 409, 503].contains(&status);
     assert!(
         answers.iter().all(|(status, _)| known(*status)),
         "{answers:?}"
     );
-    assert!(!made.is_empty(), "{answers:?}");
-    for (_, subscribed) in &made {
-        assert_eq!(subscribed, &made[0].1);
+    let mut made = answers.iter().filter(|(status, _)| *status == 200);
+    let (_, subscribed) = made.next().unwrap_or_else(|| panic!("{answers:?}"));
+    assert!(made.all(|(_, other)| other == subscribed), "{answers:?}");
+    subscribed.clone()
+}
+
+#[tokio::test]
+async fn fifty_calls_over_two_servers_make_one_subscription() {
+    let shop = Shop::open_with(latency(1..=40)).await;
+    let servers = [shop.serve().await, shop.serve().await];
+    for failure in failures() {
+        shop.stripe.inject(failure);
     }
+    let answers = fifty(&servers).await;
+    let subscribed = the_one_subscription(&answers);
     let [subscription] = &shop.live_subscriptions().await[..] else {
         panic!("not one subscription");
     };
-    assert_eq!(subscription["id"], made[0].1["subscription_id"]);
-    assert_eq!(shop.pay(&made[0].1, "pm_card_visa").await, StatusCode::OK);
+    assert_eq!(subscription["id"], subscribed["subscription_id"]);
+    assert_eq!(shop.pay(&subscribed, "pm_card_visa").await, StatusCode::OK);
     shop.assert_mirrored("jenny", "pro/active").await;
     let after = join_all((0..20).map(|number: usize| ask(&servers[number % 2], "jenny"))).await;
     assert!(
@@ -109,39 +121,43 @@ async fn fifty_calls_over_two_servers_make_one_subscription() {
     let struck = calls.iter().filter(|call| call.status != Some(200));
     let struck = struck.count();
     assert!(struck >= 2, "only {struck} calls to Stripe failed");
+    let made = answers.iter().filter(|(status, _)| *status == 200).count();
     eprintln!(
-        "50 calls: {} answered 200 with one subscription, {} asked to come again; {struck} of {} calls to Stripe failed",
-        made.len(),
-        50 - made.len(),
+        "50 calls: {made} answered 200 with one subscription, {} asked to come again; {struck} of {} calls to Stripe failed",
+        50 - made,
         calls.len()
     );
 }
 
+/// All at once in one test: fifty calls over two servers, calls to Stripe that fail before and after their effect, and
+/// deaths between two steps; then the servers come back, the failures go on, and fifty more calls are made.
 #[tokio::test]
-async fn a_server_that_dies_between_any_two_steps_leaves_one_subscription() {
+async fn fifty_calls_with_failures_and_deaths_between_any_two_steps_make_one_subscription() {
     for point in POINTS {
-        let shop = Shop::open().await.with("QUEUE_ABORT_AT", point);
-        let dying = shop.installation.serve().await;
-        let answers = join_all((0..5).map(|_| ask(&dying, "jenny"))).await;
-        assert!(
-            answers.iter().flatten().next().is_none(),
-            "{point}: {answers:?}"
-        );
+        let shop = Shop::open_with(latency(1..=40)).await;
+        let shop = shop.with("QUEUE_ABORT_AT", point);
+        for failure in failures() {
+            shop.stripe.inject(failure);
+        }
+        let dying = [
+            shop.installation.serve().await,
+            shop.installation.serve().await,
+        ];
+        let answers = fifty(&dying).await;
+        assert!(answers.len() < 50, "{point}: nobody died");
+        drop(dying);
         let shop = Shop {
             installation: shop.installation.without("QUEUE_ABORT_AT"),
             ..shop
         };
         let servers = [shop.serve().await, shop.serve().await];
-        let calls = (0..10).map(|number: usize| ask(&servers[number % 2], "jenny"));
-        let answers = join_all(calls).await;
-        let subscribed = answers.iter().flatten().find(|(status, _)| *status == 200);
-        let (_, subscribed) = subscribed.unwrap_or_else(|| panic!("{point}: {answers:?}"));
-        assert_eq!(shop.live_subscriptions().await.len(), 1, "{point}");
-        assert_eq!(
-            shop.pay(subscribed, "pm_card_visa").await,
-            StatusCode::OK,
-            "{point}"
-        );
+        let subscribed = the_one_subscription(&fifty(&servers).await);
+        let [live] = &shop.live_subscriptions().await[..] else {
+            panic!("{point}: not one subscription");
+        };
+        assert_eq!(live["id"], subscribed["subscription_id"], "{point}");
+        let paid = shop.pay(&subscribed, "pm_card_visa").await;
+        assert_eq!(paid, StatusCode::OK, "{point}");
         shop.assert_mirrored("jenny", "pro/active").await;
         let customers = shop.at_stripe("/v1/customers").await;
         assert_eq!(customers["data"].as_array().unwrap().len(), 1, "{point}");
@@ -181,11 +197,7 @@ async fn a_claim_whose_key_stripe_has_forgotten_is_looked_after_and_made_anew() 
 #[tokio::test]
 async fn killed_at_random_under_load_each_customer_has_one_subscription() {
     const CUSTOMERS: usize = 12;
-    let config = SimulatorConfig {
-        latency: Duration::from_millis(1)..=Duration::from_millis(30),
-        ..SimulatorConfig::default()
-    };
-    let shop = Shop::open_with(config).await;
+    let shop = Shop::open_with(latency(1..=30)).await;
     let steady = shop.serve().await;
     for round in 0..4_u64 {
         for failure in failures() {
