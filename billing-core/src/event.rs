@@ -99,7 +99,16 @@ impl Event {
     /// # Errors
     /// [`DecodeError`] when the payload is no well-formed event object.
     pub fn decode(payload: &VerifiedPayload) -> Result<Self, DecodeError> {
-        let node = json::pick(payload.bytes(), &shape::EVENT)?;
+        Self::decode_answer(payload.bytes())
+    }
+
+    /// Decodes an event that Stripe's API answered with: nobody signed it, the connection vouches for it. Never for
+    /// what somebody sent.
+    ///
+    /// # Errors
+    /// As [`Event::decode`].
+    pub fn decode_answer(answer: &[u8]) -> Result<Self, DecodeError> {
+        let node = json::pick(answer, &shape::EVENT)?;
         Self::from_node(&node).ok_or(DecodeError::NotAnEvent)
     }
 

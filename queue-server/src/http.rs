@@ -6,9 +6,12 @@ mod caller;
 mod customers;
 mod me;
 mod money;
+mod page;
 mod plans;
 mod probes;
 mod problem;
+mod records;
+mod replay;
 mod switch;
 mod webhook;
 
@@ -29,12 +32,29 @@ use crate::app::App;
 
 /// All paths of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let internal_only = || middleware::from_fn_with_state(Arc::clone(&app), auth::require_internal);
     let internal = Router::new()
-        .route("/api/v1/billing/customers/{id}", put(customers::register))
-        .route_layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            auth::require_internal,
-        ));
+        .route(
+            "/api/v1/billing/customers/{id}",
+            put(customers::register).get(records::customer),
+        )
+        .route(
+            "/api/v1/billing/customers/{id}/subscriptions",
+            get(records::subscriptions),
+        )
+        .route(
+            "/api/v1/billing/customers/{id}/invoices",
+            get(records::invoices),
+        )
+        .route(
+            "/api/v1/billing/customers/{id}/timeline",
+            get(records::timeline),
+        )
+        .route("/internal/v1/events/{id}/replay", post(replay::replay))
+        .route_layer(internal_only());
+    let operations = Router::new()
+        .route("/internal/v1/quarantine", get(records::quarantine))
+        .route_layer(internal_only());
     let customer = Router::new()
         .route("/api/v1/billing/me", get(me::read))
         .route("/api/v1/billing/subscribe", post(money::subscribe))
@@ -57,6 +77,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         ));
     Router::new()
         .merge(billing)
+        .merge(operations)
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/metrics", get(probes::metrics))

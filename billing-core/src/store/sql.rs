@@ -6,6 +6,7 @@
 
 mod audit_log;
 mod outbox;
+mod reads;
 mod records;
 mod statements;
 

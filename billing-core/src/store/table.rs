@@ -24,12 +24,13 @@ impl Table {
 
     /// One JSON array of the rows that a condition holds for.
     pub(super) fn select(&self, dialect: Dialect, condition: &str) -> String {
+        self.select_from(dialect, &format!("{} where {condition}", self.name))
+    }
+
+    /// One JSON array of rows that a query in parentheses, or the table, has.
+    pub(super) fn select_from(&self, dialect: Dialect, rows: &str) -> String {
         let fields = self.list(|name, kind| format!("'{name}', {}", dialect.json(name, kind)));
-        format!(
-            "select {} from {} where {condition}",
-            dialect.array(&fields),
-            self.name
-        )
+        format!("select {} from {rows}", dialect.array(&fields))
     }
 
     /// Inserts rows.

@@ -33,6 +33,14 @@ pub(crate) enum Problem {
     Unauthenticated,
     /// The customer's id can't be used.
     CustomerIdInvalid,
+    /// Nobody was ever registered or bound under this id.
+    CustomerUnknown,
+    /// The event's id can't be used.
+    EventIdInvalid,
+    /// Stripe has no such event, or has it no more.
+    EventUnknown,
+    /// The query is not what the path takes.
+    QueryInvalid,
     /// The path takes no query.
     QueryUnexpected,
     /// The body is not exactly what is documented.
@@ -133,6 +141,26 @@ impl Problem {
                 "customer_id_invalid",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "A customer id is 1 to 248 printable ASCII characters without spaces, and does not begin with \"stripe:\".",
+            ),
+            Self::CustomerUnknown => (
+                "customer_unknown",
+                StatusCode::NOT_FOUND,
+                "No customer has this id.",
+            ),
+            Self::EventIdInvalid => (
+                "event_id_invalid",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "An event's id is `evt_` with letters, digits or underscores.",
+            ),
+            Self::EventUnknown => (
+                "event_unknown",
+                StatusCode::NOT_FOUND,
+                "Stripe has no such event, or has it no more.",
+            ),
+            Self::QueryInvalid => (
+                "query_invalid",
+                StatusCode::BAD_REQUEST,
+                "This path takes `limit`, 1 to 500, and `cursor`, as the page before gave it in `next`.",
             ),
             Self::BillingOff => ("billing_off", UNAVAILABLE, "Billing is switched off."),
             Self::TooManyDeliveries => (

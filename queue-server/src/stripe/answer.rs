@@ -50,6 +50,11 @@ impl<T> Answer<T> {
         self.true_at
     }
 
+    /// The answer as it came.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The object as the ledger takes it.
     ///
     /// # Errors

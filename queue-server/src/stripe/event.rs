@@ -1,5 +1,6 @@
 //! Events, as Stripe keeps them for thirty days.
 
+use billing_core::event::{DecodeError, Event};
 use billing_core::id::EventId;
 use serde::Deserialize;
 
@@ -39,5 +40,15 @@ impl Stripe {
             .with("limit", 100)
             .with_some("starting_after", after);
         self.send(call).await
+    }
+}
+
+impl Answer<StripeEvent> {
+    /// The event as the ledger takes it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it can't be read as one.
+    pub fn event(&self) -> Result<Event, DecodeError> {
+        Event::decode_answer(self.body())
     }
 }

@@ -31,6 +31,7 @@ mod probes;
 mod proxy;
 mod raw;
 mod receiver;
+mod records;
 mod replicas;
 mod rolling;
 mod support;

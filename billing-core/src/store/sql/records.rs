@@ -1,12 +1,19 @@
 //! What is stored of one customer, for those who read.
 
-use super::{SqlStore, accounts_of, json, parse};
+use serde::Deserialize;
+
+use super::{SqlStore, json, parse};
 use crate::account::Entitlement;
+use crate::audit::Row;
 use crate::claim::Claim;
 use crate::event::SubscriptionStatus;
-use crate::id::{CustomerId, StripeCustomerId};
+use crate::id::{CustomerId, InvoiceId, StripeCustomerId};
+use crate::mirror::MirrorTime;
 use crate::policy::Policy;
-use crate::store::{CustomerRow, MirrorState, StoreError, SubscriptionRow};
+use crate::store::{
+    CustomerRow, InvoiceRow, MirrorState, QuarantineRow, StoreError, SubscriptionRow,
+};
+use crate::time::StripeTime;
 
 /// What is stored of one customer of the seller's.
 #[derive(Debug, Clone, Default)]
@@ -15,8 +22,10 @@ pub struct Records {
     pub customers: Vec<CustomerRow>,
     /// The subscriptions of those.
     pub subscriptions: Vec<SubscriptionRow>,
-    /// Their mirror row.
+    /// Their mirror row, as it should be.
     pub mirror: Option<MirrorState>,
+    /// Since when the mirror has not had it; `None`: it has it.
+    pub waiting_since: Option<MirrorTime>,
 }
 
 impl Records {
@@ -56,30 +65,100 @@ impl SubscriptionRow {
 }
 
 impl SqlStore {
-    /// What is stored of a customer: three statements.
+    /// What is stored of a customer, as it was at one moment.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn records_of(&self, customer: &CustomerId) -> Result<Records, StoreError> {
-        let (statements, database) = (self.statements(), &self.database);
-        let accounts: Vec<StripeCustomerId> = customer.unbound_account().into_iter().collect();
-        let (accounts, customers) = (json(&accounts)?, json(&[customer])?);
-        let bound = [accounts, customers.clone()];
-        let bound = database.fetch(&statements.load_customers, &bound).await?;
-        let mut records = Records {
-            customers: parse(bound)?,
-            ..Records::default()
-        };
-        if !records.customers.is_empty() {
-            let ids = [json(&accounts_of(&records.customers))?];
-            let subscriptions = database.fetch(&statements.load_subscriptions, &ids).await?;
-            records.subscriptions = parse(subscriptions)?;
+        #[derive(Deserialize)]
+        struct Waiting {
+            dirty_since: MirrorTime,
         }
-        let mirrors = database
-            .fetch(&statements.load_mirrors, &[customers])
-            .await?;
-        records.mirror = parse(mirrors)?.pop();
-        Ok(records)
+        #[derive(Deserialize)]
+        struct Stored {
+            customers: Vec<CustomerRow>,
+            subscriptions: Vec<SubscriptionRow>,
+            mirrors: Vec<MirrorState>,
+            waiting: Vec<Waiting>,
+        }
+        let records = &self.statements().records;
+        let records = self.database.fetch(records, &whose(customer)?).await?;
+        let mut stored: Stored = records
+            .and_then(|records| serde_json::from_str(&records).ok())
+            .ok_or(StoreError::Corrupt)?;
+        Ok(Records {
+            customers: stored.customers,
+            subscriptions: stored.subscriptions,
+            mirror: stored.mirrors.pop(),
+            waiting_since: stored.waiting.pop().map(|row| row.dirty_since),
+        })
+    }
+
+    /// Invoices of a customer, the newest first: so many, of those before one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn invoices_of(
+        &self,
+        customer: &CustomerId,
+        before: Option<&(StripeTime, InvoiceId)>,
+        limit: u32,
+    ) -> Result<Vec<InvoiceRow>, StoreError> {
+        let (created, id) = before
+            .map_or((StripeTime::LATEST.seconds() + 1, ""), |(created, id)| {
+                (created.seconds(), id.as_str())
+            });
+        let [customers, accounts] = whose(customer)?;
+        let (created, id) = (created.to_string(), id.to_owned());
+        let parameters = [customers, accounts, created, id, limit.to_string()];
+        let page = &self.statements().invoices_page;
+        let mut rows: Vec<InvoiceRow> = parse(self.database.fetch(page, &parameters).await?)?;
+        rows.sort_by(|a, b| {
+            let key = |row: &InvoiceRow| (row.record.created, row.stripe_invoice_id.clone());
+            key(b).cmp(&key(a))
+        });
+        Ok(rows)
+    }
+
+    /// What the audit chain has of a customer and of what is theirs, the newest first: so many rows, of those before
+    /// one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn timeline_of(
+        &self,
+        customer: &CustomerId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let before = before.and_then(|seq| i64::try_from(seq).ok());
+        let before = before.unwrap_or(i64::MAX).to_string();
+        let [customers, accounts] = whose(customer)?;
+        let parameters = [customers, accounts, before, limit.to_string()];
+        let page = &self.statements().timeline_page;
+        let mut rows: Vec<Row> = parse(self.database.fetch(page, &parameters).await?)?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
+        Ok(rows)
+    }
+
+    /// Events that were set aside, in the order of their ids and reasons: so many, of those after one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn quarantine(
+        &self,
+        after: Option<(&str, &str)>,
+        limit: u32,
+    ) -> Result<Vec<QuarantineRow>, StoreError> {
+        let (event, reason) = after.unwrap_or_default();
+        let parameters = [event.to_owned(), reason.to_owned(), limit.to_string()];
+        let page = &self.statements().quarantine_page;
+        let mut rows: Vec<QuarantineRow> = parse(self.database.fetch(page, &parameters).await?)?;
+        rows.sort_by(|a, b| {
+            let key = |row: &QuarantineRow| (row.event_id.clone(), row.reason.as_str());
+            key(a).cmp(&key(b))
+        });
+        Ok(rows)
     }
 
     /// The claim of a customer, where they ever made one.
@@ -94,4 +173,10 @@ impl SqlStore {
             .await?;
         Ok(parse(claims)?.pop())
     }
+}
+
+/// The parameters that a customer's statements begin with.
+fn whose(customer: &CustomerId) -> Result<[String; 2], StoreError> {
+    let accounts: Vec<StripeCustomerId> = customer.unbound_account().into_iter().collect();
+    Ok([json(&[customer])?, json(&accounts)?])
 }

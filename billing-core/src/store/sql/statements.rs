@@ -1,5 +1,6 @@
 //! The statements of the store, built once for each kind of database.
 
+use super::reads::Reads;
 use crate::database::{Dialect, Insert, Kind, PerDialect};
 use crate::store::tables;
 
@@ -25,6 +26,10 @@ pub(super) struct Statements {
     pub(super) append: Insert,
     pub(super) move_head: String,
     pub(super) audit_page: String,
+    pub(super) records: String,
+    pub(super) invoices_page: String,
+    pub(super) timeline_page: String,
+    pub(super) quarantine_page: String,
     pub(super) doubts: String,
     pub(super) due: String,
     pub(super) to_lease: String,
@@ -45,6 +50,7 @@ impl Statements {
     fn build(sql: Dialect) -> Self {
         let of_accounts = sql.among("stripe_customer_id", 1);
         let read_head = tables::CHAIN.select(sql, "id = 1");
+        let reads = Reads::of(sql);
         Self {
             lock_head: format!("select cast(seq as text) from billing_chain where id = 1{}", sql.for_update()),
             read_head,
@@ -96,6 +102,10 @@ impl Statements {
                     sql.parameter(1, Kind::Integer)
                 ),
             ),
+            records: reads.records(),
+            invoices_page: reads.invoices_page(),
+            timeline_page: reads.timeline_page(),
+            quarantine_page: reads.quarantine_page(),
             doubts: "select cast(
                     (select count(*) from billing_subscription where in_doubt = true)
                   + (select count(distinct object_id) from billing_quarantine where object_id is not null)

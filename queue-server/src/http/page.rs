@@ -1,0 +1,84 @@
+//! Pages of what other services read: `?limit=` and an opaque cursor, which the answer before gave.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+
+const MAX_LIMIT: u32 = 500;
+
+/// What to read: `limit` entries (100; at most 500), on from `cursor`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    #[serde(default = "Page::default_limit")]
+    limit: u32,
+    cursor: Option<String>,
+}
+
+impl Page {
+    fn default_limit() -> u32 {
+        100
+    }
+
+    /// How many entries.
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Where to go on from.
+    pub(crate) fn after<T>(
+        &self,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let cursor = self.cursor.as_deref();
+        cursor
+            .map(|cursor| parse(cursor).ok_or(Problem::QueryInvalid))
+            .transpose()
+    }
+
+    /// The answer: the rows that were found, and where to go on if there may be more.
+    pub(crate) fn of<Row, Entry>(
+        &self,
+        rows: Vec<Row>,
+        entry: impl FnMut(Row) -> Entry,
+        cursor: impl FnOnce(&Row) -> String,
+    ) -> Entries<Entry> {
+        let full = rows.len() >= self.limit as usize;
+        let next = rows.last().filter(|_| full).map(cursor);
+        let data = rows.into_iter().map(entry).collect();
+        Entries { data, next }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<Self>::from_request_parts(parts, state).await;
+        let Query(page) = query.map_err(|_| Problem::QueryInvalid)?;
+        if !(1..=MAX_LIMIT).contains(&page.limit) {
+            return Err(Problem::QueryInvalid);
+        }
+        Ok(page)
+    }
+}
+
+/// A page.
+#[derive(Serialize)]
+pub(crate) struct Entries<Entry> {
+    data: Vec<Entry>,
+    /// The cursor of the next page; `null` at the end.
+    next: Option<String>,
+}
+
+impl<Entry> Entries<Entry> {
+    /// All that there is.
+    pub(crate) fn all(entries: impl Iterator<Item = Entry>) -> Self {
+        Self {
+            data: entries.collect(),
+            next: None,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `POST /internal/v1/events/{id}/replay`: reads one event from Stripe and takes it again.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use billing_core::id::EventId;
+use billing_core::ledger::Command;
+use serde::Serialize;
+
+use super::problem::Problem;
+use crate::app::App;
+use crate::clock;
+use crate::stripe::StripeError;
+
+/// What came of it.
+#[derive(Serialize)]
+pub(crate) struct Replayed {
+    event_id: EventId,
+    outcome: &'static str,
+}
+
+/// Takes an event that Stripe still has (thirty days), as if it were delivered.
+pub(crate) async fn replay(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Replayed>, Problem> {
+    let Path(id) = id.map_err(|_| Problem::EventIdInvalid)?;
+    let id = EventId::parse(id).map_err(|_| Problem::EventIdInvalid)?;
+    let money = app.money.as_ref().ok_or(Problem::StripeNotConfigured)?;
+    let answer = match money.stripe.event(&id).await {
+        Err(StripeError::Missing) => return Err(Problem::EventUnknown),
+        answer => answer?,
+    };
+    let event = answer.event().ok().filter(|event| event.id == id);
+    let event = event.ok_or(Problem::Stripe(StripeError::Unreadable))?;
+    let command = Command::Ingest(Box::new(event));
+    let outcome = app.commit(command, clock::now()).await?;
+    let outcome = outcome.as_str();
+    tracing::info!(event_id = %id, outcome, "event replayed");
+    Ok(Json(Replayed {
+        event_id: id,
+        outcome,
+    }))
+}
