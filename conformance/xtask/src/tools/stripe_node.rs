@@ -41,3 +41,17 @@ pub(super) fn install(workspace: &Workspace) -> Result<PathBuf> {
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_client_is_pinned_with_its_digest() {
+        let lock = include_str!("../../tools/stripe-node/package-lock.json");
+        let lock: serde_json::Value = serde_json::from_str(lock).unwrap();
+        let package = &lock["packages"]["node_modules/stripe"];
+        let asked = &lock["packages"][""]["dependencies"]["stripe"];
+        assert_eq!(&package["version"], asked);
+        let integrity = package["integrity"].as_str().unwrap();
+        assert!(integrity.starts_with("sha512-"), "{integrity}");
+    }
+}
