@@ -99,7 +99,7 @@ impl Event {
     /// # Errors
     /// [`DecodeError`] when the payload is no well-formed event object.
     pub fn decode(payload: &VerifiedPayload) -> Result<Self, DecodeError> {
-        Self::decode_answer(payload.bytes())
+        Self::decode_unverified(payload.bytes())
     }
 
     /// Decodes an event that Stripe's API answered with: nobody signed it, the connection vouches for it. Never for
@@ -107,7 +107,7 @@ impl Event {
     ///
     /// # Errors
     /// As [`Event::decode`].
-    pub fn decode_answer(answer: &[u8]) -> Result<Self, DecodeError> {
+    pub fn decode_unverified(answer: &[u8]) -> Result<Self, DecodeError> {
         let node = json::pick(answer, &shape::EVENT)?;
         Self::from_node(&node).ok_or(DecodeError::NotAnEvent)
     }

@@ -14,7 +14,7 @@ pub use rows::{
     CustomerRow, DirtyRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
     SubscriptionRow,
 };
-pub use sql::{Records, SqlStore, SqlTransaction};
+pub use sql::{InvoicePlace, Records, SqlStore, SqlTransaction};
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;

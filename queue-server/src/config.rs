@@ -143,7 +143,7 @@ impl ServeConfig {
         let audit_key = take_audit_key(&mut env);
         let internal_tokens = env.required(
             "QUEUE_INTERNAL_TOKEN",
-            "set it to at least 16 characters without spaces (several with commas between)",
+            "set it to 16 to 4096 characters without spaces (several with commas between)",
             InternalTokens::parse,
         );
         let customer_tokens = env.optional(

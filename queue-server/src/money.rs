@@ -24,7 +24,7 @@ use std::time::Duration;
 use billing_core::id::CustomerId;
 use billing_core::policy::Policy;
 use billing_core::store::Records;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use checkout::CheckoutOpened;
 pub(crate) use plan_change::PlanChange;
@@ -75,6 +75,21 @@ impl Money {
             turns: Turns::default(),
         }
     }
+
+    /// Makes a call that is in nobody's turn, within the bounds of all.
+    pub(crate) async fn ask<T>(
+        &self,
+        call: impl Future<Output = Result<T, StripeError>>,
+    ) -> Result<T, Problem> {
+        let _permit = self.permit()?;
+        let answer = tokio::time::timeout(DEADLINE, call).await;
+        Ok(answer.unwrap_or(Err(StripeError::TimedOut))?)
+    }
+
+    fn permit(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let permit = self.permits.try_acquire();
+        permit.map_err(|_| Problem::TooManyCalls)
+    }
 }
 
 /// One customer, and all that it takes to act for them.
@@ -102,10 +117,7 @@ impl Desk {
             let in_turn = async {
                 let _turn = turn.lock_owned().await;
                 let money = app.money.as_ref().ok_or(Problem::StripeNotConfigured)?;
-                let _permit = money
-                    .permits
-                    .try_acquire()
-                    .map_err(|_| Problem::TooManyCalls)?;
+                let _permit = money.permit()?;
                 acting.await
             };
             let in_time = tokio::time::timeout(DEADLINE, in_turn).await;

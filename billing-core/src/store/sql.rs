@@ -25,7 +25,7 @@ use crate::audit;
 use crate::database::{Database, DatabaseTransaction};
 use crate::id::{CustomerId, EventId, StripeCustomerId};
 use crate::mirror::SqlMirror;
-pub use records::Records;
+pub use records::{InvoicePlace, Records};
 use statements::Statements;
 
 /// Queue's tables in a database.

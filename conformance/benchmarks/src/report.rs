@@ -408,7 +408,7 @@ const TAIL: &str = "
   with its default durability, SQLite with `synchronous = FULL`. The mirror is in the same database
   and is fed meanwhile.
 - Statements alone, of updates: what the database takes for each of a quarter as many more such updates, of other
-  customers, asked by a ledger in the benchmark's own process: what no server in front of that database can go below.
+  customers, asked by a ledger in the benchmark's own process while the server is idle but for its mirror.
 - Where updates slow down as customers grow in number, the columns say what grows: the server's time, the database's, or, where
   processors are less busy, the time that all of them wait for the disk. PostgreSQL has its default 128 MB of shared buffers, less than
   a million customers' rows and indexes take.

@@ -30,12 +30,12 @@ impl fmt::Debug for InternalTokens {
 
 impl InternalTokens {
     /// Takes one token, or several with commas between while they rotate. `None` when any of them
-    /// is shorter than 16 characters or could not stand in a header.
+    /// is shorter than 16 characters, longer than 4096, or could not stand in a header.
     #[must_use]
     pub fn parse(tokens: &str) -> Option<Self> {
         let digest = |token: &str| {
             let token = token.trim();
-            let usable = token.len() >= MIN_TOKEN_LENGTH
+            let usable = (MIN_TOKEN_LENGTH..=MAX_TOKEN_LENGTH).contains(&token.len())
                 && token.bytes().all(|byte| byte.is_ascii_graphic());
             usable.then(|| Sha256::digest(token.as_bytes()).into())
         };
@@ -95,8 +95,9 @@ mod tests {
     /// Such a head never gets here from the network; whoever calls the router in its own process may send it.
     #[test]
     fn a_token_of_a_megabyte_is_none() {
-        let known = "t".repeat(MIN_TOKEN_LENGTH);
+        let known = "t".repeat(MAX_TOKEN_LENGTH);
         let tokens = InternalTokens::parse(&known).unwrap();
+        assert!(InternalTokens::parse(&format!("{known}t")).is_none());
         for (token, accepted) in [(known, true), ("t".repeat(1 << 20), false)] {
             let header = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
             let headers = HeaderMap::from_iter([(AUTHORIZATION, header)]);

@@ -2,6 +2,9 @@
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -28,27 +31,32 @@ impl Page {
     }
 
     /// Where to go on from.
-    pub(crate) fn after<T>(
-        &self,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Problem> {
-        let cursor = self.cursor.as_deref();
+    pub(crate) fn after<Place: DeserializeOwned>(&self) -> Result<Option<Place>, Problem> {
+        let place = |cursor: &String| {
+            let place = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+            serde_json::from_slice(&place).ok()
+        };
+        let cursor = self.cursor.as_ref();
         cursor
-            .map(|cursor| parse(cursor).ok_or(Problem::QueryInvalid))
+            .map(|cursor| place(cursor).ok_or(Problem::QueryInvalid))
             .transpose()
     }
 
     /// The answer: the rows that were found, and where to go on if there may be more.
-    pub(crate) fn of<Row, Entry>(
+    pub(crate) fn of<Row, Entry, Place: Serialize>(
         &self,
         rows: Vec<Row>,
         entry: impl FnMut(Row) -> Entry,
-        cursor: impl FnOnce(&Row) -> String,
+        place: impl FnOnce(&Row) -> Place,
     ) -> Entries<Entry> {
         let full = rows.len() >= self.limit as usize;
-        let next = rows.last().filter(|_| full).map(cursor);
-        let data = rows.into_iter().map(entry).collect();
-        Entries { data, next }
+        let last = rows.last().filter(|_| full).map(place);
+        Entries {
+            data: rows.into_iter().map(entry).collect(),
+            next: last
+                .and_then(|place| serde_json::to_vec(&place).ok())
+                .map(|place| URL_SAFE_NO_PAD.encode(place)),
+        }
     }
 }
 
@@ -79,6 +87,20 @@ impl<Entry> Entries<Entry> {
         Self {
             data: entries.collect(),
             next: None,
+        }
+    }
+}
+
+/// No query, where there is nothing to choose.
+pub(crate) struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match parts.uri.query() {
+            None => Ok(Self),
+            Some(_) => Err(Problem::QueryUnexpected),
         }
     }
 }

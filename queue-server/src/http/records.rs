@@ -12,13 +12,13 @@ use billing_core::event::{InvoiceStatus, SubscriptionStatus};
 use billing_core::id::{CustomerId, EventId, InvoiceId, PriceId, StripeCustomerId, SubscriptionId};
 use billing_core::policy::Policy;
 use billing_core::store::{
-    CustomerRow, InvoiceRow, QuarantineRow, Records, StoreError, SubscriptionRow,
+    CustomerRow, InvoicePlace, InvoiceRow, QuarantineRow, Records, StoreError, SubscriptionRow,
 };
 use billing_core::time::StripeTime;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::page::{Entries, Page};
+use super::page::{Entries, NoQuery, Page};
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
@@ -136,6 +136,7 @@ type Id = Result<Path<String>, PathRejection>;
 pub(crate) async fn customer(
     State(app): State<Arc<App>>,
     id: Id,
+    _: NoQuery,
 ) -> Result<Json<CustomerRecord>, Problem> {
     let id = customer_id(id)?;
     let records = known(&app, &id).await?;
@@ -146,6 +147,7 @@ pub(crate) async fn customer(
 pub(crate) async fn subscriptions(
     State(app): State<Arc<App>>,
     id: Id,
+    _: NoQuery,
 ) -> Result<Json<Entries<Subscription>>, Problem> {
     let records = known(&app, &customer_id(id)?).await?;
     Ok(Json(Entries::all(
@@ -160,19 +162,13 @@ pub(crate) async fn invoices(
     page: Page,
 ) -> Result<Json<Entries<Invoice>>, Problem> {
     let id = customer_id(id)?;
-    let before = page.after(|cursor| {
-        let (created, id) = cursor.split_once(':')?;
-        let created = StripeTime::from_seconds(created.parse().ok()?)?;
-        Some((created, InvoiceId::parse(id).ok()?))
-    })?;
+    let before = page.after()?;
     let rows = app.store.invoices_of(&id, before.as_ref(), page.limit());
     let rows = rows.await.map_err(unreadable)?;
     if rows.is_empty() {
         known(&app, &id).await?;
     }
-    let cursor =
-        |row: &InvoiceRow| format!("{}:{}", row.record.created.seconds(), row.stripe_invoice_id);
-    Ok(Json(page.of(rows, Invoice::from, cursor)))
+    Ok(Json(page.of(rows, Invoice::from, InvoicePlace::of)))
 }
 
 /// `GET /api/v1/billing/customers/{id}/timeline`
@@ -182,15 +178,13 @@ pub(crate) async fn timeline(
     page: Page,
 ) -> Result<Json<Entries<Happening>>, Problem> {
     let id = customer_id(id)?;
-    let before = page.after(|cursor| cursor.parse().ok())?;
+    let before = page.after()?;
     let rows = app.store.timeline_of(&id, before, page.limit());
     let rows = rows.await.map_err(unreadable)?;
     if rows.is_empty() {
         known(&app, &id).await?;
     }
-    Ok(Json(
-        page.of(rows, Happening::from, |row| row.seq.to_string()),
-    ))
+    Ok(Json(page.of(rows, Happening::from, |row| row.seq)))
 }
 
 /// `GET /internal/v1/quarantine`
@@ -198,17 +192,11 @@ pub(crate) async fn quarantine(
     State(app): State<Arc<App>>,
     page: Page,
 ) -> Result<Json<Entries<SetAside>>, Problem> {
-    let after = page.after(|cursor| {
-        let (event, reason) = cursor.split_once(':')?;
-        Some((event.to_owned(), reason.to_owned()))
-    })?;
-    let after = after
-        .as_ref()
-        .map(|(event, reason)| (event.as_str(), reason.as_str()));
-    let rows = app.store.quarantine(after, page.limit()).await;
+    let after = page.after()?;
+    let rows = app.store.quarantine(after.as_ref(), page.limit()).await;
     let rows = rows.map_err(unreadable)?;
-    let cursor = |row: &QuarantineRow| format!("{}:{}", row.event_id, row.reason.as_str());
-    Ok(Json(page.of(rows, SetAside::from, cursor)))
+    let place = |row: &QuarantineRow| (row.event_id.clone(), row.reason);
+    Ok(Json(page.of(rows, SetAside::from, place)))
 }
 
 /// Also of a customer that only Stripe knows.

@@ -10,6 +10,7 @@ use billing_core::ledger::Command;
 use serde::Serialize;
 
 use super::problem::Problem;
+use super::webhook;
 use crate::app::App;
 use crate::clock;
 use crate::stripe::StripeError;
@@ -29,18 +30,24 @@ pub(crate) async fn replay(
     let Path(id) = id.map_err(|_| Problem::EventIdInvalid)?;
     let id = EventId::parse(id).map_err(|_| Problem::EventIdInvalid)?;
     let money = app.money.as_ref().ok_or(Problem::StripeNotConfigured)?;
-    let answer = match money.stripe.event(&id).await {
-        Err(StripeError::Missing) => return Err(Problem::EventUnknown),
+    let answer = match money.ask(money.stripe.event(&id)).await {
+        Err(Problem::Stripe(StripeError::Missing)) => return Err(Problem::EventUnknown),
         answer => answer?,
     };
     let event = answer.event().ok().filter(|event| event.id == id);
     let event = event.ok_or(Problem::Stripe(StripeError::Unreadable))?;
+    let event_type = event.event_type.clone();
     let command = Command::Ingest(Box::new(event));
     let outcome = app.commit(command, clock::now()).await?;
-    let outcome = outcome.as_str();
-    tracing::info!(event_id = %id, outcome, "event replayed");
+    webhook::count(&event_type, outcome);
+    tracing::info!(
+        event_id = %id,
+        event_type = %event_type,
+        outcome = outcome.as_str(),
+        "event replayed"
+    );
     Ok(Json(Replayed {
         event_id: id,
-        outcome,
+        outcome: outcome.as_str(),
     }))
 }

@@ -9,8 +9,8 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::{Request, State};
 use billing_core::alert::Alert;
-use billing_core::event::Event;
-use billing_core::ledger::Command;
+use billing_core::event::{Event, EventType};
+use billing_core::ledger::{Command, Outcome};
 use billing_core::signature::{self, Delivery, MAX_BODY_BYTES};
 use metrics::counter;
 use serde::Serialize;
@@ -53,11 +53,7 @@ pub(crate) async fn receive(
     let outcome = app.commit(Command::Ingest(Box::new(event)), now).await?;
     #[cfg(feature = "failpoints")]
     crate::failpoint::reach("before_answer");
-    let labels = [
-        ("type", event_type.label().to_owned()),
-        ("outcome", outcome.as_str().to_owned()),
-    ];
-    counter!("billing_events_total", &labels).increment(1);
+    count(&event_type, outcome);
     tracing::info!(
         event_id = %id,
         event_type = %event_type,
@@ -68,6 +64,15 @@ pub(crate) async fn receive(
     Ok(Json(Receipt {
         outcome: outcome.as_str(),
     }))
+}
+
+/// Counts an event that was taken.
+pub(super) fn count(event_type: &EventType, outcome: Outcome) {
+    let labels = [
+        ("type", event_type.label().to_owned()),
+        ("outcome", outcome.as_str().to_owned()),
+    ];
+    counter!("billing_events_total", &labels).increment(1);
 }
 
 /// Reads the request as it came: the body is not decompressed or decoded, whatever it claims.

@@ -49,6 +49,6 @@ impl Answer<StripeEvent> {
     /// # Errors
     /// [`DecodeError`] when it can't be read as one.
     pub fn event(&self) -> Result<Event, DecodeError> {
-        Event::decode_answer(self.body())
+        Event::decode_unverified(self.body())
     }
 }

@@ -1,9 +1,10 @@
 //! What other services read of one customer; what was set aside, and how it is taken after all.
 
+use conformance::simulator::{Failure, FailureKind};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::money::Shop;
+use crate::money::{Customer, Shop};
 use crate::support::{
     Installation, Server, TOKEN, customer_created, event, eventually, subscription_created,
 };
@@ -92,6 +93,11 @@ async fn one_customer_is_shown_with_all_that_is_theirs_and_how_it_came_to_that()
     );
     let listed = read(&server, &format!("{customer}/subscriptions")).await;
     assert_eq!(listed["data"], record["subscriptions"]);
+    let (status, problem) = get(&server, &format!("{customer}/subscriptions?limit=1")).await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("query_unexpected"))
+    );
     let invoices = pages(&server, &format!("{customer}/invoices"), 2).await;
     let ids: Vec<_> = invoices.iter().map(|it| &it["stripe_invoice_id"]).collect();
     assert_eq!(ids, ["in_4", "in_3", "in_2", "in_1", "in_0"]);
@@ -132,6 +138,15 @@ async fn nothing_of_another_customer_is_shown_and_nothing_to_strangers() {
     assert!(timeline.iter().any(|row| row["subject"] == "in_1"));
     let others = read(&server, "/api/v1/billing/customers/user-2/invoices").await;
     assert_eq!(others, json!({"data": [], "next": null}));
+    // An id of the seller's that looks like one of Stripe's is still nobody else's.
+    let put = server
+        .client
+        .put(server.url("/api/v1/billing/customers/cus_2"));
+    let put = put.bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(put.status(), StatusCode::OK);
+    let timeline = pages(&server, "/api/v1/billing/customers/cus_2/timeline", 100).await;
+    let actions: Vec<_> = timeline.iter().map(|row| &row["action"]).collect();
+    assert_eq!(actions, ["mirror.changed"]);
     // Bound to somebody, the account has no row of its own.
     let (status, _) = get(&server, "/api/v1/billing/customers/stripe:cus_1").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -172,7 +187,17 @@ async fn what_was_set_aside_is_listed_with_its_reason() {
     assert_eq!(ids, ["evt_0", "evt_1", "evt_2", "evt_3", "evt_4"]);
     assert_eq!(listed[0]["reason"], "wrong_livemode");
     assert_eq!(listed[0]["type"], "customer.created");
-    for query in ["limit=0", "limit=501", "limit=x", "cursor=x", "page=2"] {
+    for query in [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "cursor=x",
+        "cursor=",
+        "page=2",
+        // ["\u0000","x"] and ["evt_1","nonsense"]
+        "cursor=WyJcdTAwMDAiLCJ4Il0",
+        "cursor=WyJldnRfMSIsIm5vbnNlbnNlIl0",
+    ] {
         let (status, problem) = get(&server, &format!("{path}?{query}")).await;
         assert_eq!(
             (status, problem["code"].as_str()),
@@ -188,14 +213,30 @@ async fn what_was_set_aside_is_listed_with_its_reason() {
 async fn no_personal_datum_is_shown() {
     let installation = Installation::new();
     let server = installation.serve().await;
-    let mut created = customer_created("evt_1", "cus_1", "user-1");
-    created["data"]["object"]["email"] = json!("canary@example.com");
-    created["data"]["object"]["name"] = json!("Canary Bird");
-    server.outcome(&created).await;
-    for path in ["", "/subscriptions", "/invoices", "/timeline"] {
-        let shown = read(&server, &format!("/api/v1/billing/customers/user-1{path}")).await;
-        let shown = shown.to_string().to_lowercase();
-        assert!(!shown.contains("canary"), "{path}: {shown}");
+    let mut unreadable = subscription_created("evt_4", "cus_1", "active");
+    unreadable["data"]["object"]["items"] = json!("canary");
+    for mut event in [
+        customer_created("evt_1", "cus_1", "user-1"),
+        subscription_created("evt_2", "cus_1", "active"),
+        invoice_paid(3),
+        unreadable,
+    ] {
+        for field in ["email", "name", "description", "customer_email"] {
+            event["data"]["object"][field] = json!("canary@example.com");
+        }
+        server.outcome(&event).await;
+    }
+    let stored = "select count(*) from billing_customer where email = 'canary@example.com'";
+    assert_eq!(installation.count(stored).await, 1);
+    let customer = "/api/v1/billing/customers/user-1";
+    let aside = "/internal/v1/quarantine".to_owned();
+    let shown = ["", "/subscriptions", "/invoices", "/timeline"];
+    let shown = shown.iter().map(|path| format!("{customer}{path}"));
+    for path in shown.chain([aside]) {
+        let shown = read(&server, &path).await;
+        assert!(!shown.to_string().contains("canary"), "{path}: {shown}");
+        let empty = shown["data"].as_array().is_some_and(Vec::is_empty);
+        assert!(!empty, "{path}");
     }
 }
 
@@ -257,4 +298,45 @@ async fn while_billing_is_off_what_was_set_aside_can_be_read_and_nothing_is_repl
         );
     }
     assert_eq!(shop.calls(), []);
+}
+
+#[tokio::test]
+async fn an_event_that_was_set_aside_is_taken_once_what_stood_against_it_is_gone() {
+    let shop = Shop::open().await.with("STRIPE_LIVEMODE", "true");
+    let metadata = [("metadata[queue_customer_id]", "jenny")];
+    let server = shop.serve().await;
+    shop.post_to_stripe("/v1/customers", &metadata).await;
+    eventually("it is set aside", async || {
+        let listed = read(&server, "/internal/v1/quarantine").await;
+        listed["data"]
+            .as_array()
+            .is_some_and(|data| data.len() == 1)
+    })
+    .await;
+    let listed = read(&server, "/internal/v1/quarantine").await;
+    assert_eq!(listed["data"][0]["reason"], "wrong_livemode");
+    let event = listed["data"][0]["event_id"].as_str().unwrap().to_owned();
+    drop(server);
+    let server = shop.installation.with("STRIPE_LIVEMODE", "false");
+    let server = server.serve().await;
+    let (status, replayed) = replay(&server, &event).await;
+    assert_eq!(status, StatusCode::OK, "{replayed}");
+    assert_eq!(replayed["outcome"], "applied");
+    let listed = read(&server, "/internal/v1/quarantine").await;
+    assert_eq!(listed["data"], json!([]));
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    let counted = r#"billing_events_total{type="customer.created",outcome="applied"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[tokio::test]
+async fn who_could_not_subscribe_has_a_history_though_no_row_was_made() {
+    let shop = Shop::open().await;
+    let server = shop.serve().await;
+    shop.stripe
+        .inject(Failure::new("POST", "/v1/customers", FailureKind::Html).times(20));
+    let (status, _) = Customer("jenny").subscribe(&server, "pro").await;
+    assert_ne!(status, 200);
+    let timeline = pages(&server, "/api/v1/billing/customers/jenny/timeline", 100).await;
+    assert_eq!(timeline[0]["action"], "claim.opened");
 }

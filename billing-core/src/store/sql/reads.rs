@@ -1,7 +1,7 @@
 //! The statements of those who read one customer, or what was set aside.
 //!
-//! A customer is $1, as an array of texts; an account that nobody is bound to is $2, likewise. What comes in pages is
-//! found by an index and bounded by what one customer has, however many customers there are.
+//! A customer is $1, as an array of texts; an account that nobody is bound to is $2, likewise. What is theirs is found
+//! by indexes and bounded by what one customer has, however many customers there are. What was set aside is few.
 
 use crate::database::{Dialect, Kind};
 use crate::store::tables;
@@ -53,41 +53,62 @@ impl Reads {
         format!("select '{{' || {} || '}}'", parts.join(" || ',' || "))
     }
 
-    /// Invoices, the newest first, from those before ($3, $4) on: $5 of them.
+    /// Invoices, the newest first, of those before ($3, $4, $5): $6 of them.
     pub(super) fn invoices_page(&self) -> String {
         let sql = self.sql;
-        let id = format!("stripe_invoice_id collate {}", sql.byte_order());
+        let [id, account] = ["stripe_invoice_id", "stripe_customer_id"]
+            .map(|name| format!("{name} collate {}", sql.byte_order()));
         let rows = format!(
             "(select * from billing_invoice
-              where {of_accounts} and (created < {created} or (created = {created} and {id} < $4))
-              order by created desc, {id} desc limit {limit}) as page",
+              where {of_accounts}
+                and (created < {created} or (created = {created} and ({id} < $4 or ({id} = $4 and {account} < $5))))
+              order by created desc, {id} desc, {account} desc limit {limit}) as page",
             of_accounts = sql.within("stripe_customer_id", &self.accounts),
             created = sql.parameter(3, Kind::Seconds),
-            limit = sql.parameter(5, Kind::Integer),
+            limit = sql.parameter(6, Kind::Integer),
         );
         tables::INVOICE.select_from(sql, &rows)
     }
 
-    /// What the audit chain has of a customer, their accounts, subscriptions and invoices; the newest first, before
-    /// $3: $4 rows. The chain itself is never walked for it.
+    /// What the audit chain has of a customer, and of the accounts, subscriptions and invoices that are theirs now;
+    /// the newest first, before $3: $4 rows. The chain itself is never walked for it. Each kind of subject goes with
+    /// its own actions: an id of the seller's may look like one of Stripe's.
     pub(super) fn timeline_page(&self) -> String {
         let sql = self.sql;
         let of_accounts = sql.within("stripe_customer_id", &self.accounts);
-        let subjects = format!(
-            "{accounts} union select queue_customer_id from mirror_row where {of_customer}
-             union select stripe_subscription_id from billing_subscription where {of_accounts}
-             union select stripe_invoice_id from billing_invoice where {of_accounts}",
-            accounts = self.accounts,
-            of_customer = sql.among("queue_customer_id", 1),
-        );
+        let ids = |column: &str, table: &str| {
+            let ids = format!("select {column} from {table} where {of_accounts}");
+            sql.within("subject", &ids)
+        };
+        let own = [
+            format!(
+                "{} and action not in ('customer.changed', 'subscription.changed', 'invoice.changed', 'event.quarantined')",
+                sql.among("subject", 1)
+            ),
+            format!(
+                "{} and action = 'customer.changed'",
+                sql.within("subject", &self.accounts)
+            ),
+            format!(
+                "{} and action = 'subscription.changed'",
+                ids("stripe_subscription_id", "billing_subscription")
+            ),
+            format!(
+                "{} and action = 'invoice.changed'",
+                ids("stripe_invoice_id", "billing_invoice")
+            ),
+        ]
+        .map(|which| {
+            let before = sql.parameter(3, Kind::Integer);
+            format!("select seq from billing_action_log where {which} and seq < {before}")
+        });
         let rows = format!(
             "billing_action_log where seq in (select seq from own order by seq desc limit {})",
             sql.parameter(4, Kind::Integer)
         );
         format!(
-            "with own as materialized (select seq from billing_action_log where {} and seq < {}) {}",
-            sql.within("subject", &subjects),
-            sql.parameter(3, Kind::Integer),
+            "with own as materialized ({}) {}",
+            own.join(" union all "),
             tables::ACTION_LOG.select_from(sql, &rows),
         )
     }

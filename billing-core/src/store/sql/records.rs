@@ -1,13 +1,16 @@
 //! What is stored of one customer, for those who read.
 
-use serde::Deserialize;
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
 
 use super::{SqlStore, json, parse};
 use crate::account::Entitlement;
 use crate::audit::Row;
+use crate::change::QuarantineReason;
 use crate::claim::Claim;
 use crate::event::SubscriptionStatus;
-use crate::id::{CustomerId, InvoiceId, StripeCustomerId};
+use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId};
 use crate::mirror::MirrorTime;
 use crate::policy::Policy;
 use crate::store::{
@@ -56,6 +59,19 @@ impl Records {
     }
 }
 
+/// Where an invoice stands among a customer's: when it was made, its id, whose account it is in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InvoicePlace(StripeTime, InvoiceId, StripeCustomerId);
+
+impl InvoicePlace {
+    /// An invoice's.
+    #[must_use]
+    pub fn of(row: &InvoiceRow) -> Self {
+        let (id, account) = (&row.stripe_invoice_id, &row.stripe_customer_id);
+        Self(row.record.created, id.clone(), account.clone())
+    }
+}
+
 impl SubscriptionRow {
     /// Whether it runs, or may: it is not over, and its first payment came.
     #[must_use]
@@ -86,6 +102,16 @@ impl SqlStore {
         let mut stored: Stored = records
             .and_then(|records| serde_json::from_str(&records).ok())
             .ok_or(StoreError::Corrupt)?;
+        // A database tells rows in whatever order it finds them.
+        let customers = &mut stored.customers;
+        customers.sort_by_cached_key(|row| row.stripe_customer_id.clone());
+        let subscriptions = &mut stored.subscriptions;
+        subscriptions.sort_by_cached_key(|row| {
+            (
+                row.stripe_subscription_id.clone(),
+                row.stripe_customer_id.clone(),
+            )
+        });
         Ok(Records {
             customers: stored.customers,
             subscriptions: stored.subscriptions,
@@ -101,22 +127,19 @@ impl SqlStore {
     pub async fn invoices_of(
         &self,
         customer: &CustomerId,
-        before: Option<&(StripeTime, InvoiceId)>,
+        before: Option<&InvoicePlace>,
         limit: u32,
     ) -> Result<Vec<InvoiceRow>, StoreError> {
-        let (created, id) = before
-            .map_or((StripeTime::LATEST.seconds() + 1, ""), |(created, id)| {
-                (created.seconds(), id.as_str())
-            });
+        let (created, id, account) = before.map_or(
+            (StripeTime::LATEST.seconds() + 1, "", ""),
+            |InvoicePlace(created, id, account)| (created.seconds(), id.as_str(), account.as_str()),
+        );
         let [customers, accounts] = whose(customer)?;
-        let (created, id) = (created.to_string(), id.to_owned());
-        let parameters = [customers, accounts, created, id, limit.to_string()];
+        let (created, id, account) = (created.to_string(), id.to_owned(), account.to_owned());
+        let parameters = [customers, accounts, created, id, account, limit.to_string()];
         let page = &self.statements().invoices_page;
         let mut rows: Vec<InvoiceRow> = parse(self.database.fetch(page, &parameters).await?)?;
-        rows.sort_by(|a, b| {
-            let key = |row: &InvoiceRow| (row.record.created, row.stripe_invoice_id.clone());
-            key(b).cmp(&key(a))
-        });
+        rows.sort_by_cached_key(|row| Reverse(InvoicePlace::of(row)));
         Ok(rows)
     }
 
@@ -137,7 +160,7 @@ impl SqlStore {
         let parameters = [customers, accounts, before, limit.to_string()];
         let page = &self.statements().timeline_page;
         let mut rows: Vec<Row> = parse(self.database.fetch(page, &parameters).await?)?;
-        rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
+        rows.sort_by_key(|row| Reverse(row.seq));
         Ok(rows)
     }
 
@@ -147,17 +170,16 @@ impl SqlStore {
     /// [`StoreError`].
     pub async fn quarantine(
         &self,
-        after: Option<(&str, &str)>,
+        after: Option<&(EventId, QuarantineReason)>,
         limit: u32,
     ) -> Result<Vec<QuarantineRow>, StoreError> {
-        let (event, reason) = after.unwrap_or_default();
+        let (event, reason) = after.map_or(("", ""), |(event, reason)| {
+            (event.as_str(), reason.as_str())
+        });
         let parameters = [event.to_owned(), reason.to_owned(), limit.to_string()];
         let page = &self.statements().quarantine_page;
         let mut rows: Vec<QuarantineRow> = parse(self.database.fetch(page, &parameters).await?)?;
-        rows.sort_by(|a, b| {
-            let key = |row: &QuarantineRow| (row.event_id.clone(), row.reason.as_str());
-            key(a).cmp(&key(b))
-        });
+        rows.sort_by_cached_key(|row| (row.event_id.clone(), row.reason.as_str()));
         Ok(rows)
     }
 
