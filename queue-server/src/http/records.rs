@@ -39,7 +39,7 @@ pub(crate) struct CustomerRecord {
 #[derive(Serialize)]
 struct Access {
     open: bool,
-    /// `allow`, or why not: the gate's own word (docs/ERRORS.md).
+    /// `allow`, or why not: the gate's own word (docs/READING.md).
     decision: &'static str,
     /// Until when, if nothing more is heard. Gates add their leeway.
     until: Option<Timestamp>,
