@@ -14,15 +14,14 @@ pub use verify::{Fault, FaultKind, Verifier};
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::hexadecimal;
 use crate::mirror::MirrorTime;
+use crate::sha256::{self, MacKey};
 
 /// The length of a MAC, in bytes.
-pub const MAC_BYTES: usize = 32;
+pub const MAC_BYTES: usize = sha256::BYTES;
 /// The MAC that the first row of a chain follows.
 pub const GENESIS: [u8; MAC_BYTES] = [0; MAC_BYTES];
 
@@ -35,7 +34,7 @@ const KEY_CHECK_DOMAIN: &[u8] = b"billing.audit.key-check.v1";
 pub struct AuditKey {
     id: String,
     check_value: String,
-    mac: Hmac<Sha256>,
+    mac: MacKey,
 }
 
 /// Text that is no audit key.
@@ -55,15 +54,12 @@ impl AuditKey {
         if key.iter().all(|byte| *byte == key[0]) {
             return Err(InvalidAuditKey);
         }
-        let mac = Hmac::new_from_slice(&key).map_err(|_| InvalidAuditKey)?;
-        let id = Sha256::new()
-            .chain_update(KEY_ID_DOMAIN)
-            .chain_update(key)
-            .finalize();
-        let check = mac.clone().chain_update(KEY_CHECK_DOMAIN).finalize();
+        let mac = MacKey::new(&key);
+        let id = sha256::digest(&[KEY_ID_DOMAIN, &key]);
+        let check = mac.mac_of(&[KEY_CHECK_DOMAIN]);
         Ok(Self {
             id: hexadecimal::encode(&id[..8]),
-            check_value: hexadecimal::encode(&check.into_bytes()[..16]),
+            check_value: hexadecimal::encode(&check[..16]),
             mac,
         })
     }
@@ -89,12 +85,7 @@ impl AuditKey {
     }
 
     pub(crate) fn mac_of(&self, bytes: &[u8]) -> [u8; MAC_BYTES] {
-        self.mac
-            .clone()
-            .chain_update(bytes)
-            .finalize()
-            .into_bytes()
-            .into()
+        self.mac.mac_of(&[bytes])
     }
 }
 

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod mirror;
 pub mod personal;
 pub mod policy;
+mod sha256;
 pub mod signature;
 #[cfg(feature = "_store")]
 pub mod store;

@@ -25,12 +25,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::hexadecimal;
+use crate::sha256::{self, MacKey};
 
 /// The largest body that is looked at, in bytes (S2). Stripe's events stay far below.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -41,7 +40,7 @@ pub const MAX_SIGNATURES: usize = 8;
 /// How far a signed time may lie from ours, on either side, unless configured otherwise (S2).
 pub const DEFAULT_TOLERANCE_SECONDS: u32 = 300;
 
-const MAC_BYTES: usize = 32;
+const MAC_BYTES: usize = sha256::BYTES;
 
 /// A request as it came, of which nothing is believed yet.
 #[derive(Clone)]
@@ -130,13 +129,13 @@ pub struct WeakSecret;
 /// The secrets of an endpoint and how far its clock may differ. Prints none of them.
 #[derive(Clone)]
 pub struct SigningKeys {
-    macs: Vec<Hmac<Sha256>>,
+    secrets: Vec<MacKey>,
     tolerance_seconds: u32,
 }
 
 impl fmt::Debug for SigningKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "SigningKeys({} secrets)", self.macs.len())
+        write!(formatter, "SigningKeys({} secrets)", self.secrets.len())
     }
 }
 
@@ -146,7 +145,7 @@ impl SigningKeys {
     /// # Errors
     /// [`WeakSecret`] when any of them is empty, blank or only `whsec_` (S3).
     pub fn parse(secrets: &str) -> Result<Self, WeakSecret> {
-        let macs = secrets
+        let secrets = secrets
             .split(',')
             .map(|secret| {
                 let secret = secret.trim();
@@ -158,11 +157,11 @@ impl SigningKeys {
                 {
                     return Err(WeakSecret);
                 }
-                Hmac::new_from_slice(secret.as_bytes()).map_err(|_| WeakSecret)
+                Ok(MacKey::new(secret.as_bytes()))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            macs,
+            secrets,
             tolerance_seconds: DEFAULT_TOLERANCE_SECONDS,
         })
     }
@@ -205,8 +204,8 @@ pub fn verify(
     }
     // No early return on the first match: the time taken tells nothing of which pair matched.
     let mut matched = Choice::from(0);
-    for mac in &keys.macs {
-        let expected = mac_of(mac, claim.timestamp, &unverified_body);
+    for secret in &keys.secrets {
+        let expected = mac_of(secret, claim.timestamp, &unverified_body);
         for signature in claim.signatures.iter().flatten() {
             matched |= words(&expected).ct_eq(&words(signature));
         }
@@ -225,10 +224,10 @@ pub fn verify(
 pub fn sign(body: &[u8], keys: &SigningKeys, now: Timestamp) -> String {
     let timestamp = now.as_second().to_string();
     let mut header = format!("t={timestamp}");
-    for mac in &keys.macs {
+    for secret in &keys.secrets {
         header.push_str(",v1=");
         header.push_str(&hexadecimal::encode(mac_of(
-            mac,
+            secret,
             timestamp.as_bytes(),
             body,
         )));
@@ -242,12 +241,8 @@ fn words(mac: &[u8; MAC_BYTES]) -> [u64; MAC_BYTES / 8] {
     std::array::from_fn(|index| words.get(index).copied().map_or(0, u64::from_le_bytes))
 }
 
-fn mac_of(mac: &Hmac<Sha256>, timestamp: &[u8], body: &[u8]) -> [u8; MAC_BYTES] {
-    let mut mac = mac.clone();
-    mac.update(timestamp);
-    mac.update(b".");
-    mac.update(body);
-    mac.finalize().into_bytes().into()
+fn mac_of(secret: &MacKey, timestamp: &[u8], body: &[u8]) -> [u8; MAC_BYTES] {
+    secret.mac_of(&[timestamp, b".", body])
 }
 
 /// What a header claims.

@@ -7,10 +7,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{Event, Facts};
-use crate::hexadecimal;
+use crate::{hexadecimal, sha256};
 
 /// Changes whenever the serialised form of [`Facts`] does: digests of another version tell nothing.
 const VERSION: &str = "v1";
@@ -18,7 +17,7 @@ const DOMAIN: &[u8] = b"billing.event.facts.";
 
 /// SHA-256 over an event's id, type, `created` and facts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct FactsDigest([u8; 32]);
+pub struct FactsDigest([u8; sha256::BYTES]);
 
 #[derive(Serialize)]
 struct Digested<'a> {
@@ -37,14 +36,7 @@ impl FactsDigest {
             facts: &event.facts,
         };
         let bytes = serde_json::to_vec(&digested).unwrap_or_default();
-        Self(
-            Sha256::new()
-                .chain_update(DOMAIN)
-                .chain_update(VERSION)
-                .chain_update(bytes)
-                .finalize()
-                .into(),
-        )
+        Self(sha256::digest(&[DOMAIN, VERSION.as_bytes(), &bytes]))
     }
 
     /// The digest as it is stored: its version, a colon, and lower-case hexadecimal.

@@ -1,15 +1,14 @@
 //! An object as Stripe's API showed it at a moment (O4): a pseudo-event that competes like any other.
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, InvoiceStatus};
 use super::kind::{EventType, SubscriptionEventKind};
 use super::{DecodeError, json, shape, text};
 use crate::change::{AccountChange, Said};
-use crate::hexadecimal;
 use crate::id::{EventId, StripeCustomerId};
 use crate::time::StripeTime;
+use crate::{hexadecimal, sha256};
 
 static OBJECT: json::Shape = shape::OBJECT;
 
@@ -115,7 +114,7 @@ impl Snapshot {
 /// Sorts by second, then as they came. What stands in one second is compared by its id and nothing else.
 fn event_id(facts: &Facts, true_at: StripeTime, taken_at: Timestamp) -> Option<EventId> {
     let facts = serde_json::to_vec(facts).ok()?;
-    let digest = hexadecimal::encode(Sha256::digest(facts));
+    let digest = hexadecimal::encode(sha256::digest(&[&facts]));
     EventId::parse(format!(
         "evt_snapshot_{}_{:020}_{}",
         true_at.seconds(),
