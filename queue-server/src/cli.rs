@@ -78,7 +78,7 @@ impl Cli {
     /// Runs the command.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let runtime = match tokio::runtime::Runtime::new() {
+        let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => return report(&error.into()),
         };
@@ -118,4 +118,13 @@ fn report(error: &anyhow::Error) -> ExitCode {
 fn refuse(errors: &ConfigErrors) -> ExitCode {
     eprint!("{errors}");
     ExitCode::from(EXIT_CONFIG)
+}
+
+/// Tasks that another thread wakes come next, and not after all that wait here: SQLite answers from threads of its own,
+/// and whoever waits for the ledger waits for each of those answers.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .global_queue_interval(1)
+        .build()
 }

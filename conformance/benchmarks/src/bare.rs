@@ -169,23 +169,16 @@ async fn tape(
         store: store.clone(),
         tape: Arc::clone(&tape),
     };
-    let audit_key = AuditKey::parse(&("0f".repeat(31) + "aa"))?;
     let (ledger, task) = Ledger::start(
         recorder,
         policy,
-        audit_key,
+        audit_key()?,
         Alerts::default(),
         (),
         Capacity::default(),
     )
     .await?;
-    let (keys, now) = (SigningKeys::parse(SECRET)?, Timestamp::now());
-    let decode = |event: Event| {
-        let body = event.body();
-        let header = sign(body.as_bytes(), &keys, now);
-        let payload = verify(Delivery::new(body, [header]), &keys, now)?;
-        anyhow::Ok(billing_core::event::Event::decode(&payload)?)
-    };
+    let now = Timestamp::now();
     let mut events = events.map(decode).peekable();
     while events.peek().is_some() {
         let together: Vec<_> = events.by_ref().take(at_once).collect::<Result<_>>()?;
@@ -200,7 +193,19 @@ async fn tape(
     Ok(tape)
 }
 
-async fn open(url: &str) -> Result<SqlStore> {
+pub(crate) fn audit_key() -> Result<AuditKey> {
+    Ok(AuditKey::parse(&("0f".repeat(31) + "aa"))?)
+}
+
+pub(crate) fn decode(event: Event) -> Result<billing_core::event::Event> {
+    let (keys, now) = (SigningKeys::parse(SECRET)?, Timestamp::now());
+    let body = event.body();
+    let header = sign(body.as_bytes(), &keys, now);
+    let payload = verify(Delivery::new(body, [header]), &keys, now)?;
+    Ok(billing_core::event::Event::decode(&payload)?)
+}
+
+pub(crate) async fn open(url: &str) -> Result<SqlStore> {
     let store = SqlStore::open(url).await?;
     store.migrate().await?;
     Ok(store)

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use test_database::{Engine, TestDatabase};
 
 use crate::bare::{Statements, time_in_store};
+use crate::embedded;
 use crate::event::{Event, Kind, PRICE};
 use crate::load::{self, Run};
 use crate::machine;
@@ -55,6 +56,8 @@ pub struct Ingest {
     pub bare: Duration,
     /// Events per second of the statements by themselves, in batches as full load makes them.
     pub bare_batches: f64,
+    /// Events per second of the ledger and its mirror in one process, without a server.
+    pub embedded: f64,
     /// Processor time of the sign-ups.
     pub processor: Processor,
 }
@@ -117,6 +120,7 @@ pub async fn measure(
 ) -> Result<(Ingest, TestDatabase)> {
     let (alone, bare) = side_by_side(engine, program, amounts.alone).await?;
     let bare_batches = in_batches(engine, amounts.sign_ups).await?;
+    let embedded = without_server(engine, amounts.sign_ups).await?;
     let database = TestDatabase::new(engine);
     let server = Server::start(program, database.url(), &database.path(""))?;
     let began = Timestamp::now().as_second() - AGO;
@@ -164,6 +168,7 @@ pub async fn measure(
         alone,
         bare,
         bare_batches,
+        embedded,
         processor,
     };
     Ok((ingest, database))
@@ -257,6 +262,15 @@ async fn in_batches(engine: Engine, count: u64) -> Result<f64> {
     .await?;
     let times = statements.issue(usize::MAX).await?;
     Ok((count * 3) as f64 / times.iter().sum::<Duration>().as_secs_f64())
+}
+
+/// Events per second of the ledger and its mirror in one process: verified and decoded beforehand, with nobody who asks
+/// over HTTP.
+async fn without_server(engine: Engine, count: u64) -> Result<f64> {
+    let created = Timestamp::now().as_second() - AGO;
+    let events = (0..count * 3).map(move |n| sign_up(n, created));
+    let database = TestDatabase::new(engine);
+    embedded::rate(database.url(), policy()?, events, IN_FLIGHT).await
 }
 
 /// The three events of each customer who signs up, one after the other.

@@ -5,6 +5,7 @@
 //! one run, and told as a ratio.
 
 pub mod bare;
+pub mod embedded;
 pub mod event;
 pub mod ingest;
 pub mod limits;
