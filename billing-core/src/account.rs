@@ -27,6 +27,8 @@ use jiff::Timestamp;
 use crate::change::{AccountChange, Said};
 use crate::id::{CustomerId, InvoiceId, StripeCustomerId, SubscriptionId};
 use crate::policy::Policy;
+#[cfg(feature = "_store")]
+use crate::time::StripeTime;
 
 /// The records of one Stripe customer.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +65,8 @@ impl Account {
                     .bind(customer, change.created, &change.event_id);
             }
             Said::Subscription(facts) => {
-                self.subscriptions
+                let record = self
+                    .subscriptions
                     .entry(facts.id.clone())
                     .and_modify(|record| {
                         record.take(change.event_id.clone(), change.created, facts)
@@ -71,6 +74,9 @@ impl Account {
                     .or_insert_with(|| {
                         Subscription::first(change.event_id.clone(), change.created, facts)
                     });
+                if let Some(until) = change.seen_until {
+                    record.was_seen(until);
+                }
             }
             Said::Invoice(facts) => {
                 self.invoices
@@ -79,6 +85,25 @@ impl Account {
                     .or_insert_with(|| Invoice::first(change.created, facts));
             }
         }
+    }
+
+    /// Whether a payment of a subscription failed in this second or later.
+    #[cfg(feature = "_store")]
+    pub(crate) fn failed_since(&self, id: &SubscriptionId, since: Option<StripeTime>) -> bool {
+        self.invoices_of(id)
+            .any(|invoice| invoice.last_failed_at.is_some() && invoice.last_failed_at >= since)
+    }
+
+    /// Whether an invoice of a subscription was paid in this second or later.
+    #[cfg(feature = "_store")]
+    pub(crate) fn paid_since(&self, id: &SubscriptionId, since: StripeTime) -> bool {
+        let mut invoices = self.invoices_of(id);
+        invoices.any(|invoice| invoice.paid_at >= Some(since))
+    }
+
+    fn invoices_of(&self, id: &SubscriptionId) -> impl Iterator<Item = &Invoice> {
+        let invoices = self.invoices.values();
+        invoices.filter(move |invoice| invoice.stripe_subscription_id.as_ref() == Some(id))
     }
 
     /// The seller's id for this customer: the one they are bound to, or `stripe:<cus_…>` (E4).
@@ -100,14 +125,9 @@ impl Account {
         self.subscriptions
             .iter()
             .filter_map(|(id, record)| {
-                let invoices = self
-                    .invoices
-                    .values()
-                    .filter(|invoice| invoice.stripe_subscription_id.as_ref() == Some(id))
-                    .collect();
                 let case = access::Case {
                     record,
-                    invoices,
+                    invoices: self.invoices_of(id).collect(),
                     customer: &self.customer,
                     policy,
                     now,

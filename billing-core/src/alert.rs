@@ -33,6 +33,10 @@ pub enum Alert {
     MirrorTableMissing,
     /// The oldest row that waits for the mirror is older than it should be (M3).
     MirrorLag,
+    /// An object has been in doubt for half an hour (O4).
+    RefreshStuck,
+    /// A reconcile with Stripe stopped before its end (B4).
+    ReconcileStopped,
 }
 
 /// How bad it is.
@@ -46,7 +50,7 @@ pub enum Severity {
 
 impl Alert {
     /// Every alert.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::SignatureFailed,
         Self::MissingRow,
         Self::EventQuarantined,
@@ -56,6 +60,8 @@ impl Alert {
         Self::MirrorUnavailable,
         Self::MirrorTableMissing,
         Self::MirrorLag,
+        Self::RefreshStuck,
+        Self::ReconcileStopped,
     ];
 
     /// The stable name: in logs, metrics, and whatever pages people.
@@ -71,6 +77,8 @@ impl Alert {
             Self::MirrorUnavailable => "billing.mirror.unavailable",
             Self::MirrorTableMissing => "billing.mirror.table_missing",
             Self::MirrorLag => "billing.mirror.lag",
+            Self::RefreshStuck => "billing.refresh.stuck",
+            Self::ReconcileStopped => "billing.reconcile.stopped",
         }
     }
 
@@ -86,7 +94,9 @@ impl Alert {
             | Self::FactsDiffer
             | Self::PriceUnknown
             | Self::MirrorUnavailable
-            | Self::MirrorLag => Severity::Warning,
+            | Self::MirrorLag
+            | Self::RefreshStuck
+            | Self::ReconcileStopped => Severity::Warning,
         }
     }
 }

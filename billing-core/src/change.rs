@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{CustomerFacts, Event, Facts, InvoiceFacts, SubscriptionFacts};
 #[cfg(feature = "_store")]
-use crate::id::{ClaimId, InvalidId};
+use crate::id::{ClaimId, InvalidId, ObjectId};
 use crate::id::{CustomerId, EventId, StripeCustomerId};
 use crate::policy::Policy;
 use crate::time::StripeTime;
@@ -37,6 +37,8 @@ pub struct AccountChange {
     pub created: StripeTime,
     /// What it says.
     pub said: Said,
+    /// Of a look through Stripe's API: the second in which it was taken at the latest.
+    pub seen_until: Option<StripeTime>,
 }
 
 /// The facts of an [`AccountChange`].
@@ -54,13 +56,22 @@ pub enum Said {
     Claimed(CustomerId),
 }
 
-#[cfg(feature = "_store")]
 impl AccountChange {
+    /// The object that it is about.
+    pub(crate) fn object_id(&self) -> &str {
+        match &self.said {
+            Said::Customer(_) | Said::CustomerGone | Said::Claimed(_) => self.account.as_str(),
+            Said::Subscription(facts) => facts.id.as_str(),
+            Said::Invoice(facts) => facts.id.as_str(),
+        }
+    }
+
     /// Binds an account to the customer that we made it for. A pseudo-event before all of Stripe's, so that it
     /// wins over whatever their metadata say (E4, O6).
     ///
     /// # Errors
     /// [`InvalidId`] never for ids as [`ClaimId`] takes them.
+    #[cfg(feature = "_store")]
     pub(crate) fn claimed(
         account: StripeCustomerId,
         customer: CustomerId,
@@ -71,6 +82,7 @@ impl AccountChange {
             event_id: EventId::parse(format!("evt_claim_{claim}"))?,
             created: StripeTime::EARLIEST,
             said: Said::Claimed(customer),
+            seen_until: None,
         })
     }
 }
@@ -155,6 +167,7 @@ impl Change {
             event_id: event.id.clone(),
             created,
             said,
+            seen_until: None,
         }))
     }
 }
@@ -169,6 +182,17 @@ impl Facts {
             Self::Invoice(facts) => Some(facts.id.to_string()),
             Self::Checkout | Self::Nothing => None,
             Self::Unreadable { object_id, .. } => object_id.clone(),
+        }
+    }
+}
+
+impl SetAside {
+    /// The object to look at again, instead of the event: one of ours, as far as anybody can tell.
+    #[cfg(feature = "_store")]
+    pub(crate) fn object(&self) -> Option<ObjectId> {
+        match self.reason {
+            QuarantineReason::WrongLivemode | QuarantineReason::WrongAccount => None,
+            _ => ObjectId::parse(self.object_id.as_deref()?).ok(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub use facts::{
     SubscriptionFacts, SubscriptionStatus,
 };
 pub use kind::{EventType, SubscriptionEventKind};
-pub use snapshot::Snapshot;
+pub use snapshot::{Look, Snapshot};
 
 use json::{Node, Refusal};
 

@@ -24,7 +24,7 @@ use crate::claim::{Claim, ClaimStep};
 use crate::event::{Event, Snapshot};
 use crate::id::{ClaimId, CustomerId, PriceId, StripeCustomerId, SubscriptionId};
 use crate::policy::Policy;
-use crate::store::{Store, StoreError, Transaction};
+use crate::store::{RefreshRow, Store, StoreError, Transaction};
 use task::Task;
 
 /// What the ledger is asked to do.
@@ -38,7 +38,13 @@ pub enum Command {
     /// grace and the like need no event (A6).
     Settle(CustomerId),
     /// Take what Stripe's API shows (O4).
-    Refresh(Vec<Snapshot>),
+    Refresh {
+        /// What it shows.
+        snapshots: Vec<Snapshot>,
+        /// The mark that this answers, where all was looked at that it asks for: it goes, unless doubt remains or the
+        /// object was marked again since it was taken.
+        mark: Option<RefreshRow>,
+    },
     /// Claim to subscribe, unless the customer has a subscription or a claim (B1).
     Claim(Box<Claim>),
     /// Note what became of a claim.
@@ -52,6 +58,17 @@ pub enum Command {
     },
     /// Write down an act that changes no record.
     Record(Act),
+}
+
+impl Command {
+    /// Takes what Stripe's API shows, and answers no mark.
+    #[must_use]
+    pub fn refresh(snapshots: Vec<Snapshot>) -> Self {
+        Self::Refresh {
+            snapshots,
+            mark: None,
+        }
+    }
 }
 
 /// An act that changes no record of ours, and stands in the audit chain.

@@ -12,9 +12,11 @@ mod tables;
 
 pub use rows::{
     CustomerRow, DirtyRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
-    SubscriptionRow,
+    RefreshRow, SubscriptionRow,
 };
-pub use sql::{InvoicePlace, Records, SqlStore, SqlTransaction};
+pub use sql::{
+    InvoicePlace, Lot, Place, ReconcileRow, Records, RefreshDepth, SqlStore, SqlTransaction,
+};
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -124,6 +126,10 @@ pub struct WriteSet {
     pub claims: Vec<Claim>,
     /// Customers whose mirror row is a new version: what the outbox takes.
     pub dirty: Vec<DirtyRow>,
+    /// Objects that are to be looked at again.
+    pub marked: Vec<RefreshRow>,
+    /// Marks that are answered, as they were when they were taken.
+    pub unmarked: Vec<RefreshRow>,
     /// New rows of the audit chain.
     pub audit: Vec<audit::Row>,
     /// Its new head, where it has new rows.

@@ -38,6 +38,8 @@ macro_rules! queue {
             "0008_mirror_row"
             "0009_mirror_outbox"
             "0010_subscribe_claim"
+            "0011_refresh_queue"
+            "0012_reconcile_run"
         )
     };
 }

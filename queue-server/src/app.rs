@@ -14,7 +14,7 @@ use billing_core::store::{Records, SqlStore};
 use jiff::Timestamp;
 use metrics::counter;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::http::{CustomerTokens, InternalTokens, Problem};
 use crate::money::Money;
@@ -37,6 +37,10 @@ pub(crate) struct App {
     pub(crate) billing_on: bool,
     pub(crate) mirror_worker: Arc<Alive>,
     pub(crate) deadline_worker: Arc<Alive>,
+    pub(crate) refresh_worker: Arc<Alive>,
+    pub(crate) reconcile_worker: Arc<Alive>,
+    /// Wakes the reconcile worker before its time.
+    pub(crate) reconcile_asked: Notify,
     /// One for each delivery that may be read at once: what bounds the memory that bodies take.
     pub(crate) deliveries: Semaphore,
 }

@@ -1,4 +1,4 @@
-//! `queue-server serve | migrate | audit … | stripe …`.
+//! `queue-server serve | migrate | reconcile | audit … | stripe …`.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{AuditConfig, ConfigErrors, DatabaseConfig, ServeConfig, stripe_from_env};
 use crate::setup::SetupOptions;
-use crate::{audit, serve, setup, telemetry};
+use crate::{audit, reconcile, serve, setup, telemetry};
 
 /// Takes Stripe's webhooks, keeps one truth of who has paid, and feeds the mirror that gates read.
 ///
@@ -46,6 +46,9 @@ enum Command {
     Serve,
     /// Bring the database up to date and verify it, then exit. Safe to run from many places at once.
     Migrate,
+    /// Compare all subscriptions and the events of thirty days with Stripe's, repair what differs, and print what that
+    /// was. Goes on where one stopped before; a running server does the same once a day. Needs what `serve` needs.
+    Reconcile,
     /// Look at the audit chain.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -90,6 +93,10 @@ impl Cli {
                 }),
                 Command::Migrate => DatabaseConfig::from_env()
                     .map(|config| runtime.block_on(serve::migrate(&config))),
+                Command::Reconcile => ServeConfig::from_env().map(|config| {
+                    telemetry::start_logging();
+                    runtime.block_on(reconcile::run_once(config))
+                }),
                 Command::Stripe(StripeCommand::Setup(options)) => {
                     stripe_from_env().map(|config| runtime.block_on(setup::setup(config, options)))
                 }

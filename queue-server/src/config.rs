@@ -23,6 +23,7 @@ use billing_core::catalogue::{Catalogue, Tier};
 use billing_core::id::PriceId;
 use billing_core::policy::{GracePolicy, Policy};
 use billing_core::signature::{DEFAULT_TOLERANCE_SECONDS, SigningKeys};
+use jiff::SignedDuration;
 
 use crate::http::{CustomerTokens, InternalTokens};
 use crate::stripe::StripeConfig;
@@ -33,6 +34,8 @@ const DEFAULT_PORT: u16 = 8080;
 const DEFAULT_CONNECTIONS: usize = 2048;
 /// Longer than the 60 seconds for which proxies commonly keep theirs.
 const DEFAULT_IDLE_SECONDS: u64 = 75;
+/// Once a day.
+const DEFAULT_RECONCILE_HOURS: i64 = 24;
 const DATABASE_REMEDY: &str =
     "set it to sqlite://PATH, such as sqlite://queue.db, or to postgres://USER@HOST/NAME";
 
@@ -63,6 +66,8 @@ pub struct ServeConfig {
     pub stripe: Option<StripeConfig>,
     /// What customers may do.
     pub money: MoneyConfig,
+    /// How long after a reconcile with Stripe ended the next begins; `None`: only when asked.
+    pub reconcile_every: Option<SignedDuration>,
     /// Whether billing is on (K1).
     pub billing_on: bool,
 }
@@ -154,6 +159,11 @@ impl ServeConfig {
         let policy = take_policy(&mut env);
         let stripe = stripe::take_stripe(&mut env);
         let money = MoneyConfig::take(&mut env);
+        let reconcile_every = env.optional(
+            "RECONCILE_EVERY_HOURS",
+            "set it to 1 to 720 hours, or to 0 to reconcile only when asked",
+            |text| text.parse().ok().filter(|hours| (0..=720).contains(hours)),
+        );
         let billing_on = env
             .raw("FLAG_QUEUE_BILLING")
             .is_some_and(|flag| flag == "true");
@@ -178,6 +188,10 @@ impl ServeConfig {
             audit_key,
             internal_tokens,
             customer_tokens: customer_tokens.unwrap_or_default(),
+            reconcile_every: Some(SignedDuration::from_hours(
+                reconcile_every.unwrap_or(DEFAULT_RECONCILE_HOURS),
+            ))
+            .filter(|every| !every.is_zero()),
             policy,
             plans,
             stripe,

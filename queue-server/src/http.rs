@@ -10,6 +10,7 @@ mod page;
 mod plans;
 mod probes;
 mod problem;
+mod reconcile;
 mod records;
 mod replay;
 mod switch;
@@ -51,9 +52,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             get(records::timeline),
         )
         .route("/internal/v1/events/{id}/replay", post(replay::replay))
+        .route("/internal/v1/reconcile", post(reconcile::ask))
         .route_layer(internal_only());
     let operations = Router::new()
         .route("/internal/v1/quarantine", get(records::quarantine))
+        .route("/internal/v1/reconcile", get(reconcile::read))
         .route_layer(internal_only());
     let customer = Router::new()
         .route("/api/v1/billing/me", get(me::read))

@@ -12,9 +12,12 @@ mod deadline;
 
 #[cfg(feature = "failpoints")]
 mod failpoint;
+mod look;
 mod mirror;
 mod money;
 mod origin;
+mod reconcile;
+mod refresh;
 mod serve;
 mod setup;
 mod telemetry;

@@ -77,13 +77,15 @@ impl Money {
     }
 
     /// Makes a call that is in nobody's turn, within the bounds of all.
-    pub(crate) async fn ask<T>(
+    pub(crate) async fn ask<T, E: Into<Problem>>(
         &self,
-        call: impl Future<Output = Result<T, StripeError>>,
+        call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Problem> {
         let _permit = self.permit()?;
         let answer = tokio::time::timeout(DEADLINE, call).await;
-        Ok(answer.unwrap_or(Err(StripeError::TimedOut))?)
+        answer.map_or(Err(Problem::Stripe(StripeError::TimedOut)), |answer| {
+            answer.map_err(Into::into)
+        })
     }
 
     fn permit(&self) -> Result<SemaphorePermit<'_>, Problem> {

@@ -13,7 +13,7 @@ use billing_core::mirror::FanOut;
 use billing_core::store::SqlStore;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{Alive, App};
@@ -23,6 +23,8 @@ use crate::deadline::DeadlineWorker;
 use crate::http;
 use crate::mirror::Mirror;
 use crate::money::Money;
+use crate::reconcile::ReconcileWorker;
+use crate::refresh::RefreshWorker;
 use crate::stripe::Stripe;
 use crate::telemetry::{self, BatchMetrics};
 use crate::worker::MirrorWorker;
@@ -34,7 +36,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long what they left behind may take then.
 const SETTLE: Duration = Duration::from_secs(5);
 
-async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
+pub(crate) async fn open(config: &DatabaseConfig) -> anyhow::Result<SqlStore> {
     SqlStore::open_at_most(&config.url, config.max_connections)
         .await
         .context("DATABASE_URL can't be opened: check the path and its rights")
@@ -83,6 +85,8 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         ledger: ledger.clone(),
         billing_on: config.billing_on,
     };
+    let (refresh_worker, refresh_pulse) = Alive::pulse();
+    let (reconcile_worker, reconcile_pulse) = Alive::pulse();
     let (mirror_worker, mirror_pulse) = Alive::pulse();
     let worker = MirrorWorker {
         fan_out: FanOut::new(store.clone(), mirror.clone(), holder()),
@@ -112,6 +116,9 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         billing_on: config.billing_on,
         mirror_worker,
         deadline_worker,
+        refresh_worker,
+        reconcile_worker,
+        reconcile_asked: Notify::new(),
         deliveries: Semaphore::new(MAX_DELIVERIES),
     });
     let address = SocketAddr::new(config.host, config.port);
@@ -124,8 +131,17 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::info!(%address, "listening");
     println!("listening on http://{address}");
 
-    let stop_deadlines = CancellationToken::new();
-    let deadline_task = tokio::spawn(deadlines.run(stop_deadlines.clone(), deadline_pulse));
+    let stop_workers = CancellationToken::new();
+    let deadline_task = tokio::spawn(deadlines.run(stop_workers.clone(), deadline_pulse));
+    let refreshes = RefreshWorker {
+        app: Arc::clone(&app),
+    };
+    let refresh_task = tokio::spawn(refreshes.run(stop_workers.clone(), refresh_pulse));
+    let reconciles = ReconcileWorker {
+        app: Arc::clone(&app),
+        every: config.reconcile_every,
+    };
+    let reconcile_task = tokio::spawn(reconciles.run(stop_workers.clone(), reconcile_pulse));
     let stop_mirror = CancellationToken::new();
     let mirror_task = tokio::spawn(worker.run(stop_mirror.clone(), mirror_pulse));
     let upkeep = tokio::spawn(telemetry::keep_up(metrics));
@@ -133,8 +149,12 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     upkeep.abort();
     // Whoever was answered has been committed. The worker sends what it can of that, and then
     // the last handle of the ledger is gone.
-    stop_deadlines.cancel();
+    stop_workers.cancel();
     deadline_task.await.context("the deadline worker failed")?;
+    refresh_task.await.context("the refresh worker failed")?;
+    reconcile_task
+        .await
+        .context("the reconcile worker failed")?;
     stop_mirror.cancel();
     mirror_task.await.context("the mirror worker failed")?;
     // A client that did not finish in time may still hold a handle.
@@ -200,6 +220,6 @@ impl StopSignal {
 }
 
 /// A name that no other worker has, of this process or another.
-fn holder() -> String {
+pub(crate) fn holder() -> String {
     format!("{}-{}", std::process::id(), clock::now().as_nanosecond())
 }

@@ -72,6 +72,10 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         "Customers settled because an instant came, by outcome"
     );
     describe_counter!(
+        "billing_refreshes_total",
+        "Objects looked at again through Stripe's API, by result"
+    );
+    describe_counter!(
         "billing_stripe_calls_total",
         "Calls to Stripe's API, by call and result"
     );
@@ -94,8 +98,12 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         "Commands that wait for a transaction"
     );
     describe_gauge!(
-        "billing_doubts",
-        "Subscriptions and objects that want a refresh from Stripe"
+        "billing_refresh_waiting",
+        "Objects that are to be looked at again through Stripe's API"
+    );
+    describe_gauge!(
+        "billing_refresh_age_seconds",
+        "Seconds since the first of them was marked"
     );
     describe_gauge!(
         "billing_mirror_waiting",

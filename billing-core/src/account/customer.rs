@@ -44,6 +44,21 @@ impl Customer {
         }
     }
 
+    /// Whether an event of this customer would change nothing but when their data were last told.
+    #[cfg(feature = "_store")]
+    pub(crate) fn shows(
+        &self,
+        event: &EventId,
+        created: StripeTime,
+        facts: &CustomerFacts,
+    ) -> bool {
+        let mut told = self.clone();
+        told.take(event, created, facts);
+        told.personal_at = self.personal_at;
+        told.personal_by.clone_from(&self.personal_by);
+        told == *self
+    }
+
     /// Notes that it is deleted, since when at the latest.
     pub(super) fn delete(&mut self, created: StripeTime) {
         self.deleted_at = Some(self.deleted_at.map_or(created, |at| at.min(created)));

@@ -28,6 +28,9 @@ pub struct Subscription {
     pub price_changed_at: Option<StripeTime>,
     /// The changes of that second.
     pub price_changes: Contenders<PriceChange>,
+    /// The second in which the latest look through Stripe's API was taken at the latest (O4): an event that is no later
+    /// may be older than what was seen.
+    pub seen_until: Option<StripeTime>,
 }
 
 /// What is kept of an event that competes: free of personal data.
@@ -70,6 +73,7 @@ impl Subscription {
             past_due_since: None,
             price_changed_at: None,
             price_changes: Contenders::default(),
+            seen_until: None,
         };
         record.take(event, created, facts);
         record
@@ -94,9 +98,29 @@ impl Subscription {
         self.contenders.add(event, contender);
     }
 
-    /// Whether a snapshot of this state competes in this very second already.
+    /// Sees to it that what follows from the contenders is so, whatever somebody wrote there by hand.
     #[cfg(feature = "_store")]
-    #[must_use]
+    pub(crate) fn mend(&mut self) {
+        let mut contenders = self.contenders.iter().peekable();
+        if contenders.peek().is_some() {
+            self.terminal = contenders.any(|(_, contender)| contender.is_terminal());
+        }
+    }
+
+    /// Notes a look through Stripe's API.
+    pub(crate) fn was_seen(&mut self, until: StripeTime) {
+        self.seen_until = self.seen_until.max(Some(until));
+    }
+
+    /// Whether the record adds up to this state, for sure, by events that are older.
+    #[cfg(feature = "_store")]
+    pub(crate) fn shows(&self, state: &StateVector, at: StripeTime) -> bool {
+        let settled = self.settle();
+        self.stamp < at && settled.is_some_and(|it| !it.in_doubt && it.state == state)
+    }
+
+    /// Whether a look at this state competes in this very second already.
+    #[cfg(feature = "_store")]
     pub(crate) fn has_seen(&self, state: &StateVector, at: StripeTime) -> bool {
         let same = |contender: &Contender| {
             contender.kind == SubscriptionEventKind::Updated
@@ -104,6 +128,20 @@ impl Subscription {
                 && contender.post == *state
         };
         self.stamp == at && self.contenders.iter().any(|(_, contender)| same(contender))
+    }
+
+    /// Whether an event of this second won though it may be older than what was seen, so that only another look can
+    /// tell (O4).
+    #[cfg(feature = "_store")]
+    pub(crate) fn may_be_older_than_seen(&self, created: StripeTime) -> bool {
+        !self.terminal && self.stamp == created && Some(created) <= self.seen_until
+    }
+
+    /// Whether a look that counts for this second answers all that was in doubt (O4).
+    #[cfg(feature = "_store")]
+    pub(crate) fn is_answered_by(&self, at: StripeTime) -> bool {
+        let not_behind = self.terminal || self.stamp <= at;
+        not_behind && self.settle().is_some_and(|settled| !settled.in_doubt)
     }
 
     /// Registers that are order-free by construction: each a maximum over events (O6).
@@ -130,6 +168,13 @@ impl Subscription {
             }
             self.price_changes.add(event.clone(), change);
         }
+    }
+}
+
+#[cfg(feature = "_store")]
+impl Contender {
+    fn is_terminal(&self) -> bool {
+        self.kind == SubscriptionEventKind::Deleted || self.post.status.is_terminal()
     }
 }
 

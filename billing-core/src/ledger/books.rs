@@ -5,6 +5,7 @@
 
 mod claims;
 mod diff;
+mod doubt;
 mod settle;
 mod task;
 
@@ -17,15 +18,15 @@ use super::{Command, Outcome};
 use crate::account::Account;
 use crate::alert::Alert;
 use crate::audit::{AuditKey, Draft, Head};
-use crate::change::{AccountChange, Change, QuarantineReason, Said, SetAside};
+use crate::change::{Change, QuarantineReason, SetAside};
 use crate::claim::Claim;
 use crate::event::Event;
-use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId};
+use crate::id::{CustomerId, EventId, InvoiceId, ObjectId, StripeCustomerId, SubscriptionId};
 use crate::mirror::MirrorTime;
 use crate::policy::Policy;
 use crate::store::{
     Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Keys, Loaded, MirrorState,
-    ProcessedOutcome, QuarantineRow, SubscriptionRow, WriteSet,
+    ProcessedOutcome, QuarantineRow, RefreshRow, SubscriptionRow, WriteSet,
 };
 use task::Task;
 
@@ -71,6 +72,8 @@ pub(super) struct Books<'a> {
     claims: BTreeMap<CustomerId, Claim>,
     changed_claims: BTreeSet<CustomerId>,
     dirty: BTreeMap<CustomerId, MirrorTime>,
+    marked: BTreeMap<ObjectId, RefreshRow>,
+    unmarked: Vec<RefreshRow>,
     drafts: Vec<(Draft, MirrorTime)>,
     notices: Vec<Notice>,
 }
@@ -97,6 +100,8 @@ impl<'a> Books<'a> {
             claims: BTreeMap::new(),
             changed_claims: BTreeSet::new(),
             dirty: BTreeMap::new(),
+            marked: BTreeMap::new(),
+            unmarked: Vec::new(),
             drafts: Vec::new(),
             notices: Vec::new(),
         }
@@ -142,9 +147,11 @@ impl<'a> Books<'a> {
             let Some(book) = self.books.get_mut(&row.stripe_customer_id) else {
                 continue;
             };
+            let mut record = row.record.clone();
+            record.mend();
             book.account
                 .subscriptions
-                .insert(row.stripe_subscription_id.clone(), row.record.clone());
+                .insert(row.stripe_subscription_id.clone(), record);
             book.subscriptions
                 .insert(row.stripe_subscription_id.clone(), row);
         }
@@ -172,7 +179,7 @@ impl<'a> Books<'a> {
             Task::Ingest(event, change) => self.ingest(event, change, now),
             Task::Register(customer) => self.register(customer, now),
             Task::Settle(customer) => self.settle(customer, now),
-            Task::Refresh(changes) => self.refresh(&changes, now),
+            Task::Refresh(changes, mark) => self.refresh(&changes, mark, now),
             Task::Claim(claim) => self.claim(claim, now),
             Task::Advance(customer, claim, step) => self.advance(customer, claim, step, now),
             Task::Record(act) => self.write_down(act, now),
@@ -197,7 +204,12 @@ impl<'a> Books<'a> {
     }
 
     /// Settles a customer without an event, and says whether anything that is stored changed.
-    fn settle_now(&mut self, customer: &CustomerId, actor: &'static str, now: Timestamp) -> bool {
+    pub(super) fn settle_now(
+        &mut self,
+        customer: &CustomerId,
+        actor: &'static str,
+        now: Timestamp,
+    ) -> bool {
         let (rows_before, drafts_before) = (self.changed_mirrors.len(), self.drafts.len());
         let cause = Cause {
             actor,
@@ -206,31 +218,6 @@ impl<'a> Books<'a> {
         };
         self.settle_owner(customer, cause);
         (self.changed_mirrors.len(), self.drafts.len()) != (rows_before, drafts_before)
-    }
-
-    /// Takes what Stripe's API showed, and says whether anything that is stored changed.
-    fn refresh(&mut self, changes: &[&AccountChange], now: Timestamp) -> Outcome {
-        let mut changed = false;
-        for change in changes {
-            if !self.has_seen(change) {
-                changed |= self.apply(change, "refresh", now);
-            }
-        }
-        if changed {
-            Outcome::Applied
-        } else {
-            Outcome::Stale
-        }
-    }
-
-    /// Whether a snapshot is no news. Many who look within one second must not crowd out what competes in it.
-    fn has_seen(&self, change: &AccountChange) -> bool {
-        let Said::Subscription(facts) = &change.said else {
-            return false;
-        };
-        let book = self.books.get(&change.account);
-        let record = book.and_then(|book| book.account.subscriptions.get(&facts.id));
-        record.is_some_and(|record| record.has_seen(&facts.post, change.created))
     }
 
     fn ingest(&mut self, event: &Event, change: Change, now: Timestamp) -> Outcome {
@@ -313,6 +300,7 @@ impl<'a> Books<'a> {
     }
 
     fn set_aside(&mut self, event: &Event, set_aside: SetAside, now: Timestamp) {
+        let object = set_aside.object();
         let SetAside { reason, object_id } = set_aside;
         let alert = match reason {
             QuarantineReason::FactsDiffer => Alert::FactsDiffer,
@@ -331,6 +319,9 @@ impl<'a> Books<'a> {
         let details =
             json!({ "reason": reason, "type": event.event_type.as_str(), "object_id": object_id });
         self.draft("event.quarantined", event.id.as_str(), details, cause);
+        if let Some(object) = object {
+            self.mark(object, now, now);
+        }
         let row = QuarantineRow {
             event_id: event.id.clone(),
             reason,
@@ -400,6 +391,8 @@ impl<'a> Books<'a> {
                 })
             })
             .collect();
+        writes.marked = self.marked.into_values().collect();
+        writes.unmarked = self.unmarked;
         let mut end = head.clone();
         for (draft, recorded_at) in self.drafts {
             let (next, row) = end.append(draft, key, recorded_at);

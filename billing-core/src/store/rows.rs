@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Customer, Entitlement, Invoice, Subscription, SubscriptionView};
 use crate::catalogue::Tier;
 use crate::change::QuarantineReason;
-use crate::id::{CustomerId, EventId, InvoiceId, StripeCustomerId, SubscriptionId};
+use crate::id::{CustomerId, EventId, InvoiceId, ObjectId, StripeCustomerId, SubscriptionId};
 use crate::mirror::{MirrorRow, MirrorStatus, MirrorTime};
 use crate::time::StripeTime;
 
@@ -156,4 +156,17 @@ pub struct QuarantineRow {
     pub object_id: Option<String>,
     /// When it was taken.
     pub received_at: MirrorTime,
+}
+
+/// `refresh_queue`: an object that is to be looked at again through Stripe's API (O4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshRow {
+    /// Which object.
+    pub object_id: ObjectId,
+    /// When it is to be looked at.
+    pub due_at: MirrorTime,
+    /// How often that was tried since it was marked.
+    pub tries: u32,
+    /// When it was marked.
+    pub marked_at: MirrorTime,
 }

@@ -7,7 +7,9 @@
 mod audit_log;
 mod outbox;
 mod reads;
+mod reconcile;
 mod records;
+mod refresh;
 mod statements;
 
 use std::collections::HashMap;
@@ -25,7 +27,9 @@ use crate::audit;
 use crate::database::{Database, DatabaseTransaction};
 use crate::id::{CustomerId, EventId, StripeCustomerId};
 use crate::mirror::SqlMirror;
+pub use reconcile::{Lot, Place, ReconcileRow};
 pub use records::{InvoicePlace, Records};
+pub use refresh::RefreshDepth;
 use statements::Statements;
 
 /// Queue's tables in a database.
@@ -96,18 +100,6 @@ impl SqlStore {
             .fetch(&self.statements().read_head, &[])
             .await
             .map(drop)
-    }
-
-    /// How many subscriptions are in doubt, and how many objects were set aside: what wants a
-    /// refresh.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn doubts(&self) -> Result<u64, StoreError> {
-        let count = self.database.fetch(&self.statements().doubts, &[]).await?;
-        count
-            .and_then(|count| count.parse().ok())
-            .ok_or(StoreError::Corrupt)
     }
 
     /// Customers whose row should have changed by now without an event (A6), the longest overdue
@@ -265,6 +257,11 @@ impl Transaction for SqlTransaction {
         transaction
             .insert(&statements.mark_dirty, &writes.dirty)
             .await?;
+        transaction.insert(&statements.mark, &writes.marked).await?;
+        if !writes.unmarked.is_empty() {
+            let unmarked = [json(&writes.unmarked)?];
+            transaction.execute(&statements.unmark, &unmarked).await?;
+        }
         transaction
             .insert(&statements.append, &writes.audit)
             .await?;

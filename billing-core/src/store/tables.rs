@@ -38,6 +38,7 @@ pub(super) const SUBSCRIPTION: Table = Table {
         ("past_due_since", Seconds),
         ("price_changed_at", Seconds),
         ("price_changes", Json),
+        ("seen_until", Seconds),
         ("status", Text),
         ("entitled", Bool),
         ("ended", Bool),
@@ -93,6 +94,16 @@ pub(super) const QUARANTINE: Table = Table {
         ("created", Seconds),
         ("object_id", Text),
         ("received_at", Instant),
+    ],
+};
+
+pub(super) const REFRESH_QUEUE: Table = Table {
+    name: "refresh_queue",
+    key: &[("object_id", Text)],
+    columns: &[
+        ("due_at", Instant),
+        ("tries", Integer),
+        ("marked_at", Instant),
     ],
 };
 

@@ -37,6 +37,8 @@ pub(crate) struct History {
     pub(crate) terms: Terms,
     pub(crate) events: Vec<Event>,
     pub(crate) cases: Vec<Case>,
+    raw: Vec<HistoricEvent>,
+    shape: Shape,
 }
 
 /// A line of a file.
@@ -81,7 +83,7 @@ impl Terms {
 }
 
 /// `[id, type, created, object, what changed]`.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct HistoricEvent(String, String, i64, String, Map<String, Value>);
 
 /// What follows when some events are lost.
@@ -125,18 +127,27 @@ impl History {
 
     fn read(line: &str, shape: Shape) -> Self {
         let line: Line = serde_json::from_str(line).unwrap();
-        let mut objects = BTreeMap::new();
-        let bodies = line
-            .events
-            .iter()
-            .map(|event| event.body(shape, &mut objects));
-        let events = bodies.map(|body| bodies::decode(body.to_string()).unwrap());
-        Self {
-            events: events.collect(),
+        let mut history = Self {
+            events: Vec::new(),
             name: line.name,
             terms: line.policy,
             cases: line.cases,
-        }
+            raw: line.events,
+            shape,
+        };
+        let bodies = history.bodies().into_iter();
+        let events = bodies.map(|body| bodies::decode(body.to_string()).unwrap());
+        history.events = events.collect();
+        history
+    }
+
+    /// The events as Stripe sends them.
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        let mut objects = BTreeMap::new();
+        let events = self.raw.iter();
+        events
+            .map(|event| event.body(self.shape, &mut objects))
+            .collect()
     }
 }
 

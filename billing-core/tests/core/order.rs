@@ -245,8 +245,8 @@ async fn everything_after(
             everything.insert(table.clone(), ledger.rows(&table).await);
         }
     }
-    let doubts = ledger.store.doubts().await.unwrap();
-    everything.insert("doubts".to_owned(), vec![json!(doubts)]);
+    let depth = ledger.store.refresh_depth().await.unwrap();
+    everything.insert("waiting".to_owned(), vec![json!(depth.waiting)]);
     ledger.stop().await;
     everything
 }

@@ -1,7 +1,9 @@
 //! Random orders of delivery, from a seed that replays them.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
+use rand::distr::uniform::SampleUniform;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -44,6 +46,11 @@ impl Shuffle {
         let seed = property::seed();
         let random = StdRng::seed_from_u64(seed);
         Self { seed, random }
+    }
+
+    /// One of a range.
+    pub(crate) fn among<T: SampleUniform + PartialOrd>(&mut self, range: RangeInclusive<T>) -> T {
+        self.random.random_range(range)
     }
 
     /// The same in another order.

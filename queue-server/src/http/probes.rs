@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use billing_core::mirror::Outbox;
+use billing_core::mirror::{MirrorTime, Outbox};
 use metrics::gauge;
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub(crate) struct Readiness {
     database: bool,
     mirror_worker: bool,
     deadline_worker: bool,
+    refresh_worker: bool,
+    reconcile_worker: bool,
     billing: &'static str,
 }
 
@@ -37,9 +39,15 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Rea
         database: matches!(database, Ok(Ok(()))),
         mirror_worker: app.mirror_worker.is_alive(),
         deadline_worker: app.deadline_worker.is_alive(),
+        refresh_worker: app.refresh_worker.is_alive(),
+        reconcile_worker: app.reconcile_worker.is_alive(),
         billing: if app.billing_on { "on" } else { "off" },
     };
-    let ready = readiness.database && readiness.mirror_worker && readiness.deadline_worker;
+    let ready = readiness.database
+        && readiness.mirror_worker
+        && readiness.deadline_worker
+        && readiness.refresh_worker
+        && readiness.reconcile_worker;
     (
         if ready {
             StatusCode::OK
@@ -61,20 +69,25 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> String {
 async fn measure(app: &App) {
     gauge!("billing_queue_depth").set(app.ledger.waiting() as f64);
     for unknown in [
-        "billing_doubts",
+        "billing_refresh_waiting",
+        "billing_refresh_age_seconds",
         "billing_mirror_waiting",
         "billing_mirror_lag_seconds",
     ] {
         gauge!(unknown).set(f64::NAN);
     }
-    if let Ok(doubts) = app.store.doubts().await {
-        gauge!("billing_doubts").set(doubts as f64);
+    if let Ok(depth) = app.store.refresh_depth().await {
+        gauge!("billing_refresh_waiting").set(depth.waiting as f64);
+        gauge!("billing_refresh_age_seconds").set(age(depth.oldest));
     }
     if let Ok(depth) = app.store.depth().await {
-        let lag = depth
-            .oldest
-            .map(|oldest| clock::now().duration_since(oldest.timestamp()));
         gauge!("billing_mirror_waiting").set(depth.waiting as f64);
-        gauge!("billing_mirror_lag_seconds").set(lag.map_or(0.0, |lag| lag.as_secs_f64().max(0.0)));
+        gauge!("billing_mirror_lag_seconds").set(age(depth.oldest));
     }
+}
+
+/// For how long the oldest waits, in seconds; 0 where nothing does.
+fn age(oldest: Option<MirrorTime>) -> f64 {
+    let age = oldest.map(|oldest| clock::now().duration_since(oldest.timestamp()));
+    age.map_or(0.0, |age| age.as_secs_f64().max(0.0))
 }

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use billing_core::ledger::LedgerError;
 use serde_json::json;
 
+use crate::look::LookError;
 use crate::stripe::StripeError;
 
 /// Why a request was refused.
@@ -256,6 +257,15 @@ impl Problem {
 impl From<StripeError> for Problem {
     fn from(error: StripeError) -> Self {
         Self::Stripe(error)
+    }
+}
+
+impl From<LookError> for Problem {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Stripe(error) => Self::Stripe(error),
+            LookError::Store(error) => Self::NotCommitted(LedgerError::Store(error)),
+        }
     }
 }
 

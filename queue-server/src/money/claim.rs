@@ -105,7 +105,7 @@ impl Desk {
             let gone = answer
                 .snapshot()
                 .map_err(|_| Problem::Stripe(StripeError::Unreadable))?;
-            let command = Command::Refresh(vec![gone]);
+            let command = Command::refresh(vec![gone]);
             self.app.commit(command, clock::now()).await?;
             return Ok(Pursued::Over);
         }

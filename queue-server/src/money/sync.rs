@@ -14,26 +14,37 @@ use crate::stripe::{Answer, StripeError, StripeSubscription};
 /// How long a customer who comes back waits at most for an answer that can't be overtaken.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
+impl Answer<StripeSubscription> {
+    /// What it shows of the subscription and of its latest invoice, the invoice first. Nothing where it lives on a
+    /// test clock: then it lives in another time than the answer's date, and has no place among its events.
+    pub(crate) fn snapshots(&self) -> Result<Vec<Snapshot>, StripeError> {
+        if self.object.test_clock.is_some() {
+            return Ok(Vec::new());
+        }
+        let snapshot = self.snapshot().map_err(|_| StripeError::Unreadable)?;
+        let latest = self.latest_invoice(self.object.owes());
+        Ok(latest.into_iter().chain([snapshot]).collect())
+    }
+}
+
+impl StripeSubscription {
+    /// Whether an invoice of it that is open has failed.
+    pub(crate) fn owes(&self) -> bool {
+        matches!(
+            self.status,
+            SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
+        )
+    }
+}
+
 impl Desk {
     /// Commits what Stripe answered of a subscription, and of its latest invoice.
     pub(super) async fn take(&self, answer: &Answer<StripeSubscription>) -> Result<(), Problem> {
-        if answer.object.test_clock.is_some() {
-            // It lives in another time than the answer's date: what it shows has no place among its events.
+        let snapshots = answer.snapshots().map_err(Problem::Stripe)?;
+        if snapshots.is_empty() {
             return Ok(());
         }
-        let snapshot = answer
-            .snapshot()
-            .map_err(|_| Problem::Stripe(StripeError::Unreadable))?;
-        let owed = matches!(
-            answer.object.status,
-            SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
-        );
-        let snapshots: Vec<Snapshot> = answer
-            .latest_invoice(owed)
-            .into_iter()
-            .chain([snapshot])
-            .collect();
-        let command = Command::Refresh(snapshots);
+        let command = Command::refresh(snapshots);
         self.app.commit(command, clock::now()).await.map(drop)
     }
 

@@ -3,6 +3,7 @@
 use billing_core::event::{DecodeError, Event};
 use billing_core::id::EventId;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::call::Call;
 use super::{Answer, List, Stripe, StripeError};
@@ -28,17 +29,21 @@ impl Stripe {
             .await
     }
 
-    /// A page of events, the newest first, that come after one.
+    /// A page of the events of these types (twenty at most; none: of all), the newest first, that come after one.
     ///
     /// # Errors
     /// [`StripeError`].
     pub async fn events(
         &self,
+        types: &[&str],
         after: Option<&EventId>,
-    ) -> Result<Answer<List<StripeEvent>>, StripeError> {
-        let call = Call::get("events.list", &["events"])
+    ) -> Result<Answer<List<Value>>, StripeError> {
+        let mut call = Call::get("events.list", &["events"])
             .with("limit", 100)
             .with_some("starting_after", after);
+        for name in types {
+            call = call.with("types[]", name);
+        }
         self.send(call).await
     }
 }

@@ -8,6 +8,7 @@ use billing_core::id::{
 };
 use billing_core::time::StripeTime;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::call::Call;
 use super::{Answer, Key, List, Price, Reference, Stripe, StripeError, StripeInvoice};
@@ -163,6 +164,24 @@ impl Stripe {
             }
         }
         Ok(subscriptions)
+    }
+
+    /// A page of all subscriptions there ever were, the newest first, that come after one: with their customers and
+    /// latest invoices.
+    ///
+    /// # Errors
+    /// [`StripeError`].
+    pub async fn all_subscriptions(
+        &self,
+        after: Option<&SubscriptionId>,
+    ) -> Result<Answer<List<Value>>, StripeError> {
+        let call = Call::get("subscriptions.list", &["subscriptions"])
+            .with("status", "all")
+            .with("limit", PAGE)
+            .with("expand[]", "data.customer")
+            .with("expand[]", "data.latest_invoice")
+            .with_some("starting_after", after);
+        self.send(call).await
     }
 
     /// Moves an item of a subscription to a dearer price at once. What is due for the rest of the period is billed

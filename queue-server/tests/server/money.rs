@@ -73,6 +73,11 @@ impl Shop {
         }
     }
 
+    /// Another installation that calls the same Stripe.
+    pub(crate) fn installation_beside(&self) -> Installation {
+        self.installation.beside(Installation::new())
+    }
+
     pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {
         self.installation = self.installation.with(variable, value);
         self

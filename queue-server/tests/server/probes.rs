@@ -14,7 +14,7 @@ async fn probes_answer() {
         (health.status(), health.text().await.unwrap().as_str()),
         (StatusCode::OK, "ok")
     );
-    let ready = r#"{"database":true,"mirror_worker":true,"deadline_worker":true,"billing":"on"}"#;
+    let ready = r#"{"database":true,"mirror_worker":true,"deadline_worker":true,"refresh_worker":true,"reconcile_worker":true,"billing":"on"}"#;
     eventually("the server is ready", async || {
         let answer = server.get("/readyz").await;
         answer.status() == StatusCode::OK && answer.text().await.unwrap() == ready
@@ -58,7 +58,7 @@ async fn metrics_count_what_happened() {
     // A database that is slow to answer is not a number yet.
     eventually("the database is measured", async || {
         let metrics = server.get("/metrics").await.text().await.unwrap();
-        metrics.contains("billing_doubts 0")
+        metrics.contains("billing_refresh_waiting 0")
     })
     .await;
     let metrics = server.get("/metrics").await.text().await.unwrap();
@@ -70,7 +70,8 @@ async fn metrics_count_what_happened() {
         "billing_batch_size_count 3",
         "billing_commit_seconds_count 3",
         "billing_queue_depth 0",
-        "billing_doubts",
+        "billing_refresh_waiting",
+        "billing_refresh_age_seconds 0",
         "billing_mirror_lag_seconds",
         "billing_mirror_waiting",
     ] {

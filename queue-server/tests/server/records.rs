@@ -15,7 +15,7 @@ async fn get(server: &Server, path: &str) -> (StatusCode, Value) {
     (response.status(), response.json().await.unwrap())
 }
 
-async fn read(server: &Server, path: &str) -> Value {
+pub(crate) async fn read(server: &Server, path: &str) -> Value {
     let (status, body) = get(server, path).await;
     assert_eq!(status, StatusCode::OK, "{path}: {body}");
     body

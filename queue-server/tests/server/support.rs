@@ -65,12 +65,25 @@ impl Installation {
             ("FLAG_QUEUE_BILLING", "true".to_owned()),
             ("HOST", "127.0.0.1".to_owned()),
             ("PORT", "0".to_owned()),
+            // Tests count calls to Stripe: none comes by itself.
+            ("RECONCILE_EVERY_HOURS", "0".to_owned()),
         ]);
         Self {
             database,
             environment,
             open_files: None,
         }
+    }
+
+    /// Another one with these variables, over its own database.
+    pub(crate) fn beside(&self, other: Self) -> Self {
+        let database_url = other.environment["DATABASE_URL"].clone();
+        let environment = self.environment.clone();
+        Self {
+            environment,
+            ..other
+        }
+        .with("DATABASE_URL", &database_url)
     }
 
     pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {

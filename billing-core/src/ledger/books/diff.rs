@@ -31,6 +31,8 @@ fn columns<R: Serialize>(row: &R) -> Map<String, Value> {
     let Ok(Value::Object(mut columns)) = serde_json::to_value(row) else {
         return Map::new();
     };
+    // When it was last looked at is nothing that changed.
+    columns.remove("seen_until");
     for name in ["contenders", "price_changes"] {
         if let Some(contenders) = columns.get_mut(name) {
             *contenders = event_ids(contenders);

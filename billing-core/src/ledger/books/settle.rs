@@ -48,6 +48,7 @@ impl Books<'_> {
         for owner in owners {
             self.settle_owner(&owner, cause);
         }
+        self.doubt(change, now);
         self.drafts.len() > drafts_before
     }
 
@@ -153,10 +154,21 @@ impl Books<'_> {
                 .prices
                 .iter()
                 .any(|price| self.policy.catalogue.tier_of(price).is_none());
+            // A look that leaves the doubt that it was asked to lift is tried again by itself, with back-off.
+            let was_in_doubt = before.is_some_and(|before| before.view.in_doubt);
+            let doubtful = row.view.in_doubt && !(was_in_doubt && cause.actor == "refresh");
             book.subscriptions.insert(id.clone(), row);
             self.changed_subscriptions
                 .insert((account.clone(), id.clone()));
-            self.draft("subscription.changed", id.as_str(), details, cause);
+            if doubtful {
+                self.mark_subscription(id.as_str(), cause.now);
+            }
+            if details
+                .as_object()
+                .is_none_or(|details| !details.is_empty())
+            {
+                self.draft("subscription.changed", id.as_str(), details, cause);
+            }
             if prices_changed && unknown_price {
                 let notice = Notice {
                     alert: Alert::PriceUnknown,

@@ -8,13 +8,13 @@ use crate::event::Event;
 use crate::id::{ClaimId, CustomerId, EventId};
 use crate::ledger::{Act, Command};
 use crate::policy::Policy;
-use crate::store::Keys;
+use crate::store::{Keys, RefreshRow};
 
 pub(super) enum Task<'a> {
     Ingest(&'a Event, Change),
     Register(&'a CustomerId),
     Settle(&'a CustomerId),
-    Refresh(Vec<&'a AccountChange>),
+    Refresh(Vec<&'a AccountChange>, Option<&'a RefreshRow>),
     Claim(&'a Claim),
     Advance(&'a CustomerId, &'a ClaimId, &'a ClaimStep),
     Record(&'a Act),
@@ -26,8 +26,9 @@ impl<'a> Task<'a> {
             Command::Ingest(event) => Self::Ingest(event, Change::from_event(event, policy, now)),
             Command::RegisterCustomer(customer) => Self::Register(customer),
             Command::Settle(customer) => Self::Settle(customer),
-            Command::Refresh(snapshots) => {
-                Self::Refresh(snapshots.iter().map(|snapshot| &snapshot.change).collect())
+            Command::Refresh { snapshots, mark } => {
+                let changes = snapshots.iter().map(|snapshot| &snapshot.change);
+                Self::Refresh(changes.collect(), mark.as_ref())
             }
             Command::Claim(claim) => Self::Claim(claim),
             Command::Advance {
@@ -56,7 +57,7 @@ impl<'a> Task<'a> {
                 keys.accounts.extend(customer.unbound_account());
                 keys.customers.insert((*customer).clone());
             }
-            Self::Refresh(changes) => {
+            Self::Refresh(changes, _) => {
                 for change in changes {
                     name_keys_of(change, keys);
                 }

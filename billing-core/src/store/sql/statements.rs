@@ -30,7 +30,20 @@ pub(super) struct Statements {
     pub(super) invoices_page: String,
     pub(super) timeline_page: String,
     pub(super) quarantine_page: String,
-    pub(super) doubts: String,
+    pub(super) mark: Insert,
+    pub(super) unmark: String,
+    pub(super) to_refresh: String,
+    pub(super) postpone: Insert,
+    pub(super) refresh_depth: String,
+    pub(super) open_invoices: String,
+    pub(super) reconcile_run: String,
+    pub(super) take_reconcile: String,
+    pub(super) keep_reconcile: String,
+    pub(super) leave_reconcile: String,
+    pub(super) end_reconcile: String,
+    pub(super) subscriptions: String,
+    pub(super) unseen_subscriptions: String,
+    pub(super) open_invoices_lot: String,
     pub(super) due: String,
     pub(super) to_lease: String,
     pub(super) lease: String,
@@ -106,11 +119,91 @@ impl Statements {
             invoices_page: reads.invoices_page(),
             timeline_page: reads.timeline_page(),
             quarantine_page: reads.quarantine_page(),
-            doubts: "select cast(
-                    (select count(*) from billing_subscription where in_doubt = true)
-                  + (select count(distinct object_id) from billing_quarantine where object_id is not null)
-                as text)"
-                .to_owned(),
+            // New doubt about an object that waits already: it is looked at sooner, and with fresh patience.
+            mark: tables::REFRESH_QUEUE.insert_or(
+                "on conflict (object_id) do update
+                 set tries = 0, marked_at = excluded.marked_at,
+                     due_at = case when refresh_queue.due_at < excluded.due_at
+                                   then refresh_queue.due_at else excluded.due_at end",
+            ),
+            // Unless it was marked again since the mark was taken.
+            unmark: sql.delete_among(
+                "refresh_queue",
+                &["object_id", "marked_at"],
+                &format!(
+                    "select {}, {} from {}",
+                    sql.field("object_id", Kind::Text),
+                    sql.field("marked_at", Kind::Instant),
+                    sql.items(1),
+                ),
+            ),
+            to_refresh: tables::REFRESH_QUEUE.select_from(
+                sql,
+                &format!(
+                    "(select * from refresh_queue where due_at <= {now} or due_at > {latest}
+                      order by due_at limit {limit}{skip_locked}) as due",
+                    now = sql.parameter(1, Kind::Instant),
+                    latest = sql.parameter(2, Kind::Instant),
+                    limit = sql.parameter(3, Kind::Integer),
+                    skip_locked = sql.skip_locked("refresh_queue"),
+                ),
+            ),
+            postpone: tables::REFRESH_QUEUE.upsert(),
+            refresh_depth: format!(
+                "select {} from (select count(*) as waiting, min(marked_at) as oldest from refresh_queue) as depth",
+                sql.array(&format!("'waiting', waiting, 'oldest', {}", sql.json("oldest", Kind::Instant))),
+            ),
+            open_invoices: format!(
+                "select {} from billing_invoice
+                 where stripe_customer_id = $1 and stripe_subscription_id = $2 and status = 'open'",
+                sql.array("'stripe_invoice_id', stripe_invoice_id"),
+            ),
+            reconcile_run: format!(
+                "select {} from reconcile_run",
+                sql.array(&format!(
+                    "'lease_until', {}, 'progress', progress, 'ended_at', {}",
+                    sql.json("lease_until", Kind::Instant),
+                    sql.json("ended_at", Kind::Instant),
+                )),
+            ),
+            take_reconcile: format!(
+                "update reconcile_run set holder = $1, lease_until = {until}
+                 where holder is null or lease_until <= {now} or lease_until > {horizon}",
+                until = sql.parameter(2, Kind::Instant),
+                now = sql.parameter(3, Kind::Instant),
+                horizon = sql.parameter(4, Kind::Instant),
+            ),
+            keep_reconcile: format!(
+                "update reconcile_run set lease_until = {}, progress = $3, ended_at = null where holder = $1",
+                sql.parameter(2, Kind::Instant),
+            ),
+            leave_reconcile:
+                "update reconcile_run set holder = null, lease_until = null, progress = $2, ended_at = null
+                 where holder = $1"
+                    .to_owned(),
+            end_reconcile: format!(
+                "update reconcile_run set holder = null, lease_until = null, progress = $2, ended_at = {}
+                 where holder = $1",
+                sql.parameter(3, Kind::Instant),
+            ),
+            subscriptions: tables::SUBSCRIPTION.select(sql, &sql.among("stripe_subscription_id", 1)),
+            unseen_subscriptions: lot(
+                sql,
+                "billing_subscription",
+                ["stripe_customer_id", "stripe_subscription_id"],
+                &format!(
+                    "ended = false and (seen_until is null or seen_until < {})",
+                    sql.parameter(3, Kind::Seconds)
+                ),
+                "stripe_subscription_id",
+            ),
+            open_invoices_lot: lot(
+                sql,
+                "billing_invoice",
+                ["stripe_customer_id", "stripe_invoice_id"],
+                "status = 'open'",
+                "stripe_subscription_id",
+            ),
             due: format!(
                 "select {} from (select queue_customer_id from mirror_row where next_deadline <= {}
                                  order by next_deadline limit {}) as due",
@@ -194,4 +287,17 @@ fn mirror_columns(say: &dyn Fn(&str, Kind) -> String) -> String {
     let columns = crate::mirror::sql::COLUMNS.iter();
     let said: Vec<String> = columns.map(|(name, kind)| say(name, *kind)).collect();
     said.join(", ")
+}
+
+/// A walk through a whole table, in the order of its key and after ($1, $2): a thousand rows, whether each is wanted, and
+/// its subscription. The last one is where to go on, in whatever order the database sorts.
+fn lot(sql: Dialect, table: &str, key: [&str; 2], wanted: &str, subscription: &str) -> String {
+    let [account, id] = key;
+    format!(
+        "select {} from (
+             select {account} as account, {id} as id, {subscription} as subscription,
+                    case when {wanted} then 1 else 0 end as wanted
+             from {table} where ({account}, {id}) > ($1, $2) order by {account}, {id} limit 1000) as lot",
+        sql.array("'account', account, 'id', id, 'subscription', subscription, 'wanted', wanted"),
+    )
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use billing_core::alert::{AlertSink, Alerts};
 use billing_core::audit::AuditKey;
 use billing_core::catalogue::{Catalogue, Tier};
-use billing_core::event::{Event, Snapshot};
+use billing_core::event::{Event, Look, Snapshot};
 use billing_core::id::PriceId;
 use billing_core::ledger::{Capacity, Command, Ledger};
 use billing_core::policy::Policy;
@@ -211,8 +211,13 @@ fn updated(id: &str, created: i64, object: Value, previous: Value) -> Command {
 fn shown(true_at: i64, object: Value) -> Command {
     let true_at = StripeTime::from_seconds(true_at).unwrap();
     let body = object.to_string();
-    let snapshot = Snapshot::decode(body.as_bytes(), true_at, Timestamp::now());
-    Command::Refresh(vec![snapshot.unwrap()])
+    let look = Look {
+        true_at,
+        until: true_at,
+        taken_at: Timestamp::now(),
+    };
+    let snapshot = Snapshot::decode(body.as_bytes(), look);
+    Command::refresh(vec![snapshot.unwrap()])
 }
 
 /// The tier and whether it is in doubt, after these commands.

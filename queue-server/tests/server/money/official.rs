@@ -135,8 +135,8 @@ async fn ours(simulator: &Simulator, price: &str) -> Vec<String> {
         let expired = stripe.expire_checkout(&session.id, Key::drawn()).await;
         told.push(word(expired, |it| it.id.to_string()));
     }
-    let events = stripe.events(None).await.unwrap().object;
-    told.push(events.data[0].id.to_string());
+    let events = stripe.events(&[], None).await.unwrap().object;
+    told.push(events.data[0]["id"].as_str().unwrap().to_owned());
     told
 }
 
