@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use billing_core::event::{Event, Look, Snapshot};
+use billing_core::id::CustomerId;
 use billing_core::ledger::{Capacity, Command, Outcome};
 use billing_core::store::RefreshRow;
 use billing_core::time::StripeTime;
@@ -270,6 +271,31 @@ async fn looking_every_day_does_not_prolong_grace_a2() {
     }
     let row = ledger.rows("billing_subscription").await.remove(0);
     assert_eq!(row["status"], "unpaid");
+}
+
+#[tokio::test]
+async fn a_look_that_the_end_of_grace_asked_for_does_not_open_again_what_it_closed_a2_o4() {
+    const DAY: i64 = 86_400;
+    let ledger = TestLedger::start().await;
+    let past_due = updated("evt_1", "past_due", 10);
+    ledger.ingest(&past_due, after(10)).await;
+    let status = async || ledger.rows("billing_subscription").await[0]["status"].clone();
+    let settle = Command::Settle(CustomerId::parse("stripe:cus_1").unwrap());
+    let ended = 8 * DAY;
+    ledger.ledger.commit(settle, after(ended)).await.unwrap();
+    assert_eq!(status().await, "unpaid");
+    let mark = ledger.marks().await.remove("sub_1").unwrap();
+    let command = Command::Refresh {
+        snapshots: vec![seen("past_due", look(ended + 4, ended + 6))],
+        mark: Some(mark),
+    };
+    ledger
+        .ledger
+        .commit(command, after(ended + 6))
+        .await
+        .unwrap();
+    assert_eq!(status().await, "unpaid");
+    assert_eq!(ledger.marked().await, [""; 0]);
 }
 
 #[tokio::test]

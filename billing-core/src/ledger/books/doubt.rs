@@ -24,7 +24,7 @@ impl Books<'_> {
     ) -> Outcome {
         let mut changed = false;
         for change in changes {
-            changed |= if self.is_news(change, mark.is_some()) {
+            changed |= if self.is_news(change) {
                 self.apply(change, "refresh", now)
             } else {
                 self.note_look(change, now)
@@ -51,9 +51,9 @@ impl Books<'_> {
         }
     }
 
-    /// Whether a look has to compete. One that was asked for always does. One that was not, and shows what is known, is
-    /// no event: it would only move the second from which grace and locks count where no transition was seen.
-    fn is_news(&self, change: &AccountChange, asked_for: bool) -> bool {
+    /// Whether a look has to compete. One that shows what is known is no event: it would only move the second from which
+    /// grace and locks count where no transition was seen.
+    fn is_news(&self, change: &AccountChange) -> bool {
         let book = self.books.get(&change.account);
         match &change.said {
             Said::Subscription(facts) => {
@@ -61,10 +61,6 @@ impl Books<'_> {
                     return true;
                 };
                 let record = &row.record;
-                if asked_for {
-                    // Many looks of one second must not crowd out what competes in it.
-                    return !record.has_seen(&facts.post, change.created);
-                }
                 let account = &book.account;
                 let can_tell = row.view.in_doubt
                     && match &facts.post.status {
@@ -74,6 +70,7 @@ impl Books<'_> {
                         SubscriptionStatus::PastDue => account.paid_since(&facts.id, record.stamp),
                         _ => false,
                     };
+                // Many looks of one second must not crowd out what competes in it.
                 let known = record.has_seen(&facts.post, change.created)
                     || record.shows(&facts.post, change.created);
                 can_tell || !known

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Customer, Shop};
-use crate::support::{Server, TOKEN};
+use crate::support::{Server, TOKEN, within};
 
 const PATHS: [(&str, &str); 5] = [
     ("/subscribe", r#"{"plan_tier": "pro"}"#),
@@ -170,6 +170,12 @@ async fn no_call_reaches_stripe_for_anybody_but_the_caller() {
         }
         accounts.insert(name, (account, id));
     }
+    // What the server looks at by itself concerns them all.
+    let patience = std::time::Duration::from_secs(45);
+    within(patience, "nothing is in doubt any more", async || {
+        server.metric("billing_refresh_waiting").await == Some(0.0)
+    })
+    .await;
     for name in names {
         for other in names.into_iter().filter(|other| *other != name) {
             let (account, subscription) = &accounts[other];
