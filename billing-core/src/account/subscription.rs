@@ -134,7 +134,13 @@ impl Subscription {
     /// tell (O4).
     #[cfg(feature = "_store")]
     pub(crate) fn may_be_older_than_seen(&self, created: StripeTime) -> bool {
-        !self.terminal && self.stamp == created && Some(created) <= self.seen_until
+        self.stamp == created && self.was_seen_since(created)
+    }
+
+    /// Whether a look may have been taken in this second or later, and can still be wrong.
+    #[cfg(feature = "_store")]
+    pub(crate) fn was_seen_since(&self, created: StripeTime) -> bool {
+        !self.terminal && Some(created) <= self.seen_until
     }
 
     /// Whether a look that counts for this second answers all that was in doubt (O4).

@@ -246,7 +246,7 @@ async fn a_look_that_is_too_early_to_tell_what_a_failure_led_to_answers_nothing_
         .await;
     assert_eq!(ledger.marked().await, ["sub_1"]);
     ledger
-        .looks(vec![seen("active", look(101, 103))], &mark)
+        .looks(vec![seen("active", look(102, 104))], &mark)
         .await;
     assert_eq!(ledger.marked().await, [""; 0]);
     let row = ledger.rows("billing_subscription").await.remove(0);
@@ -315,6 +315,31 @@ async fn a_shorter_look_hides_no_longer_one_o4() {
 }
 
 #[tokio::test]
+async fn of_two_looks_that_overlap_only_a_third_tells_which_was_the_later_o4() {
+    let slow = || vec![seen("active", look(11, 18))];
+    let quick = || vec![seen("past_due", look(15, 17))];
+    for looks in [[slow(), quick()], [quick(), slow()]] {
+        let ledger = TestLedger::start().await;
+        ledger
+            .ingest(&updated("evt_1", "trialing", 10), after(10))
+            .await;
+        for look in looks {
+            let unasked = Command::refresh(look);
+            ledger.ledger.commit(unasked, after(18)).await.unwrap();
+        }
+        let mark = ledger.marks().await.remove("sub_1").unwrap();
+        let too_early = vec![seen("past_due", look(18, 19))];
+        ledger.looks(too_early, &mark).await;
+        assert_eq!(ledger.marked().await, ["sub_1"]);
+        let later = vec![seen("active", look(20, 21))];
+        ledger.looks(later, &mark).await;
+        assert_eq!(ledger.marked().await, [""; 0]);
+        let row = ledger.rows("billing_subscription").await.remove(0);
+        assert_eq!(row["status"], "active");
+    }
+}
+
+#[tokio::test]
 async fn a_mark_made_again_since_it_was_taken_stays_o4() {
     let (ledger, mark) = in_doubt().await;
     // Something of it that can't be read comes while Stripe is asked.
@@ -336,7 +361,7 @@ async fn a_mark_made_again_since_it_was_taken_stays_o4() {
     assert_eq!(ledger.marked().await, ["sub_1"]);
     let mark = ledger.marks().await.remove("sub_1").unwrap();
     ledger
-        .looks(vec![seen("active", look(13, 15))], &mark)
+        .looks(vec![seen("active", look(14, 15))], &mark)
         .await;
     assert_eq!(ledger.marked().await, [""; 0]);
 }

@@ -23,20 +23,24 @@ impl Books<'_> {
         now: Timestamp,
     ) -> Outcome {
         let mut changed = false;
+        let mut looks = Vec::with_capacity(changes.len());
         for change in changes {
-            changed |= if self.is_news(change) {
+            let overlaps = self.overlaps_another_look(change);
+            let is_news = self.is_news(change);
+            changed |= if is_news {
                 self.apply(change, "refresh", now)
             } else {
                 self.note_look(change, now)
             };
+            looks.push((change, overlaps, is_news));
         }
         let marked = mark.map(|mark| &mark.object_id);
         let mut answered = true;
-        for change in changes {
+        for (change, overlaps, is_news) in looks {
             let is_marked = marked.is_some_and(|id| id.as_str() == change.object_id());
             if is_marked {
-                answered = self.is_answered(change);
-            } else if self.is_contradicted(change) {
+                answered = !overlaps && self.is_answered(change);
+            } else if (overlaps && is_news) || self.is_contradicted(change) {
                 self.mark_subscription(change.object_id(), now);
             }
         }
@@ -102,6 +106,12 @@ impl Books<'_> {
         self.changed_subscriptions.insert(subscription);
         let owner = book.account.owner();
         self.settle_now(&owner, "refresh", now)
+    }
+
+    /// Whether a look may have been taken before one that is known, whichever counts for the later second.
+    fn overlaps_another_look(&self, change: &AccountChange) -> bool {
+        let row = self.subscription(change);
+        row.is_some_and(|row| row.record.was_seen_since(change.created))
     }
 
     /// Whether a look leaves no doubt: it is not behind the stamp, what competes adds up, and it is later than whatever
