@@ -33,6 +33,8 @@ pub enum Alert {
     MirrorTableMissing,
     /// The oldest row that waits for the mirror is older than it should be (M3).
     MirrorLag,
+    /// Rows of the mirror were other than they should be (M5): somebody changed them, or restored a backup.
+    MirrorDrift,
     /// An object has been in doubt for half an hour (O4).
     RefreshStuck,
     /// A reconcile with Stripe stopped before its end (B4).
@@ -50,7 +52,7 @@ pub enum Severity {
 
 impl Alert {
     /// Every alert.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SignatureFailed,
         Self::MissingRow,
         Self::EventQuarantined,
@@ -60,6 +62,7 @@ impl Alert {
         Self::MirrorUnavailable,
         Self::MirrorTableMissing,
         Self::MirrorLag,
+        Self::MirrorDrift,
         Self::RefreshStuck,
         Self::ReconcileStopped,
     ];
@@ -77,6 +80,7 @@ impl Alert {
             Self::MirrorUnavailable => "billing.mirror.unavailable",
             Self::MirrorTableMissing => "billing.mirror.table_missing",
             Self::MirrorLag => "billing.mirror.lag",
+            Self::MirrorDrift => "billing.mirror.drift",
             Self::RefreshStuck => "billing.refresh.stuck",
             Self::ReconcileStopped => "billing.reconcile.stopped",
         }
@@ -89,7 +93,8 @@ impl Alert {
             Self::SignatureFailed
             | Self::MissingRow
             | Self::CommandFailed
-            | Self::MirrorTableMissing => Severity::Critical,
+            | Self::MirrorTableMissing
+            | Self::MirrorDrift => Severity::Critical,
             Self::EventQuarantined
             | Self::FactsDiffer
             | Self::PriceUnknown

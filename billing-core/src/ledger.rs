@@ -23,6 +23,7 @@ use crate::catalogue::Tier;
 use crate::claim::{Claim, ClaimStep};
 use crate::event::{Event, Snapshot};
 use crate::id::{ClaimId, CustomerId, PriceId, StripeCustomerId, SubscriptionId};
+use crate::mirror::{MalformedRow, MirrorRow, MirrorTime};
 use crate::policy::Policy;
 use crate::store::{RefreshRow, Store, StoreError, Transaction};
 use task::Task;
@@ -44,6 +45,13 @@ pub enum Command {
         /// The mark that this answers, where all was looked at that it asks for: it goes, unless doubt remains or the
         /// object was marked again since it was taken.
         mark: Option<RefreshRow>,
+    },
+    /// Send a customer's row to the mirror again, as it should be (M5).
+    SendAgain {
+        /// Whose.
+        customer: CustomerId,
+        /// What the mirror has, where that is something else.
+        found: Option<Found>,
     },
     /// Claim to subscribe, unless the customer has a subscription or a claim (B1).
     Claim(Box<Claim>),
@@ -69,6 +77,16 @@ impl Command {
             mark: None,
         }
     }
+}
+
+/// What the mirror has in place of a customer's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The row: nothing, or in which column it is malformed.
+    pub row: Result<Option<MirrorRow>, MalformedRow>,
+    /// Its version, where it can be read and was not made up ([`MirrorTime::horizon`]): what is sent must be above it, or
+    /// it is not taken.
+    pub version: Option<MirrorTime>,
 }
 
 /// An act that changes no record of ours, and stands in the audit chain.

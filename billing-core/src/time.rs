@@ -33,7 +33,7 @@ impl StripeTime {
 
     /// Seconds since 1970.
     #[must_use]
-    pub fn seconds(self) -> i64 {
+    pub const fn seconds(self) -> i64 {
         self.0
     }
 

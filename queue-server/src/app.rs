@@ -17,6 +17,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::http::{CustomerTokens, InternalTokens, Problem};
+use crate::mirror::Mirror;
 use crate::money::Money;
 
 /// How long a caller waits for its commit. What is committed later is a duplicate when sent again.
@@ -41,6 +42,10 @@ pub(crate) struct App {
     pub(crate) reconcile_worker: Arc<Alive>,
     /// Wakes the reconcile worker before its time.
     pub(crate) reconcile_asked: Notify,
+    pub(crate) mirror: Mirror,
+    pub(crate) comparison_worker: Arc<Alive>,
+    /// Wakes the comparison worker before its time.
+    pub(crate) sync_asked: Notify,
     /// One for each delivery that may be read at once: what bounds the memory that bodies take.
     pub(crate) deliveries: Semaphore,
 }

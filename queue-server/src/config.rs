@@ -35,7 +35,7 @@ const DEFAULT_CONNECTIONS: usize = 2048;
 /// Longer than the 60 seconds for which proxies commonly keep theirs.
 const DEFAULT_IDLE_SECONDS: u64 = 75;
 /// Once a day.
-const DEFAULT_RECONCILE_HOURS: i64 = 24;
+const DEFAULT_HOURS: i64 = 24;
 const DATABASE_REMEDY: &str =
     "set it to sqlite://PATH, such as sqlite://queue.db, or to postgres://USER@HOST/NAME";
 
@@ -68,6 +68,8 @@ pub struct ServeConfig {
     pub money: MoneyConfig,
     /// How long after a reconcile with Stripe ended the next begins; `None`: only when asked.
     pub reconcile_every: Option<SignedDuration>,
+    /// How long after a comparison of the mirror the next begins; `None`: only when asked.
+    pub compare_every: Option<SignedDuration>,
     /// Whether billing is on (K1).
     pub billing_on: bool,
 }
@@ -159,11 +161,8 @@ impl ServeConfig {
         let policy = take_policy(&mut env);
         let stripe = stripe::take_stripe(&mut env);
         let money = MoneyConfig::take(&mut env);
-        let reconcile_every = env.optional(
-            "RECONCILE_EVERY_HOURS",
-            "set it to 1 to 720 hours, or to 0 to reconcile only when asked",
-            |text| text.parse().ok().filter(|hours| (0..=720).contains(hours)),
-        );
+        let reconcile_every = take_hours(&mut env, "RECONCILE_EVERY_HOURS");
+        let compare_every = take_hours(&mut env, "MIRROR_COMPARE_EVERY_HOURS");
         let billing_on = env
             .raw("FLAG_QUEUE_BILLING")
             .is_some_and(|flag| flag == "true");
@@ -188,10 +187,8 @@ impl ServeConfig {
             audit_key,
             internal_tokens,
             customer_tokens: customer_tokens.unwrap_or_default(),
-            reconcile_every: Some(SignedDuration::from_hours(
-                reconcile_every.unwrap_or(DEFAULT_RECONCILE_HOURS),
-            ))
-            .filter(|every| !every.is_zero()),
+            reconcile_every,
+            compare_every,
             policy,
             plans,
             stripe,
@@ -286,6 +283,16 @@ fn database_url(text: &str) -> Option<String> {
         _ => false,
     };
     lasting.then(|| text.to_owned())
+}
+
+/// How often something is done by itself; `None`: only when asked.
+fn take_hours(env: &mut Environment, variable: &'static str) -> Option<SignedDuration> {
+    let remedy = "set it to 1 to 720 hours, or to 0 for only when asked";
+    let hours = env.optional(variable, remedy, |text| {
+        text.parse().ok().filter(|hours| (0..=720).contains(hours))
+    });
+    let every = SignedDuration::from_hours(hours.unwrap_or(DEFAULT_HOURS));
+    Some(every).filter(|every| !every.is_zero())
 }
 
 fn take_audit_key(env: &mut Environment) -> Option<AuditKey> {

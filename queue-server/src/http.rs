@@ -5,6 +5,7 @@ mod body;
 mod caller;
 mod customers;
 mod me;
+mod mirror;
 mod money;
 mod page;
 mod plans;
@@ -53,10 +54,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .route("/internal/v1/events/{id}/replay", post(replay::replay))
         .route("/internal/v1/reconcile", post(reconcile::ask))
+        .route("/internal/v1/mirror-sync", post(mirror::sync))
         .route_layer(internal_only());
     let operations = Router::new()
         .route("/internal/v1/quarantine", get(records::quarantine))
         .route("/internal/v1/reconcile", get(reconcile::read))
+        .route("/internal/v1/mirror", get(mirror::feed))
         .route_layer(internal_only());
     let customer = Router::new()
         .route("/api/v1/billing/me", get(me::read))

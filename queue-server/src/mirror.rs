@@ -1,5 +1,6 @@
 //! The mirror that the configuration names, whichever it is (M4).
 
+pub(crate) mod comparison;
 mod push;
 
 use anyhow::Context;

@@ -22,6 +22,7 @@ use crate::config::{ConnectionBounds, DatabaseConfig, MirrorConfig, ServeConfig}
 use crate::deadline::DeadlineWorker;
 use crate::http;
 use crate::mirror::Mirror;
+use crate::mirror::comparison::ComparisonWorker;
 use crate::money::Money;
 use crate::reconcile::ReconcileWorker;
 use crate::refresh::RefreshWorker;
@@ -87,6 +88,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     };
     let (refresh_worker, refresh_pulse) = Alive::pulse();
     let (reconcile_worker, reconcile_pulse) = Alive::pulse();
+    let (comparison_worker, comparison_pulse) = Alive::pulse();
     let (mirror_worker, mirror_pulse) = Alive::pulse();
     let worker = MirrorWorker {
         fan_out: FanOut::new(store.clone(), mirror.clone(), holder()),
@@ -119,6 +121,9 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         refresh_worker,
         reconcile_worker,
         reconcile_asked: Notify::new(),
+        mirror: mirror.clone(),
+        comparison_worker,
+        sync_asked: Notify::new(),
         deliveries: Semaphore::new(MAX_DELIVERIES),
     });
     let address = SocketAddr::new(config.host, config.port);
@@ -142,6 +147,11 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         every: config.reconcile_every,
     };
     let reconcile_task = tokio::spawn(reconciles.run(stop_workers.clone(), reconcile_pulse));
+    let comparisons = ComparisonWorker {
+        app: Arc::clone(&app),
+        every: config.compare_every,
+    };
+    let comparison_task = tokio::spawn(comparisons.run(stop_workers.clone(), comparison_pulse));
     let stop_mirror = CancellationToken::new();
     let mirror_task = tokio::spawn(worker.run(stop_mirror.clone(), mirror_pulse));
     let upkeep = tokio::spawn(telemetry::keep_up(metrics));
@@ -155,6 +165,9 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     reconcile_task
         .await
         .context("the reconcile worker failed")?;
+    comparison_task
+        .await
+        .context("the comparison of the mirror failed")?;
     stop_mirror.cancel();
     mirror_task.await.context("the mirror worker failed")?;
     // A client that did not finish in time may still hold a handle.

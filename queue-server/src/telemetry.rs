@@ -68,6 +68,10 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         "Rows sent to the mirror, by result"
     );
     describe_counter!(
+        "billing_mirror_drift_total",
+        "Rows of the mirror that were other than they should be"
+    );
+    describe_counter!(
         "billing_deadlines_total",
         "Customers settled because an instant came, by outcome"
     );

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Command, Outcome};
+use super::{Command, Found, Outcome};
 use crate::account::Account;
 use crate::alert::Alert;
 use crate::audit::{AuditKey, Draft, Head};
@@ -180,6 +180,7 @@ impl<'a> Books<'a> {
             Task::Register(customer) => self.register(customer, now),
             Task::Settle(customer) => self.settle(customer, now),
             Task::Refresh(changes, mark) => self.refresh(&changes, mark, now),
+            Task::SendAgain(customer, found) => self.send_again(customer, found, now),
             Task::Claim(claim) => self.claim(claim, now),
             Task::Advance(customer, claim, step) => self.advance(customer, claim, step, now),
             Task::Record(act) => self.write_down(act, now),
@@ -194,6 +195,18 @@ impl<'a> Books<'a> {
             true => Outcome::Applied,
             false => Outcome::Duplicate,
         }
+    }
+
+    /// Sees to it that a customer's row is as it should be and goes to the mirror, above what it has.
+    fn send_again(
+        &mut self,
+        customer: &CustomerId,
+        found: Option<&Found>,
+        now: Timestamp,
+    ) -> Outcome {
+        self.settle_now(customer, "internal", now);
+        self.send_above(customer, found, now);
+        Outcome::Applied
     }
 
     fn settle(&mut self, customer: &CustomerId, now: Timestamp) -> Outcome {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::{
-    BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, SinkError,
-    UnverifiedRow,
+    BatchReader, Coalescing, MirrorError, MirrorReader, MirrorRow, MirrorSink, MirrorTime,
+    SinkError, UnverifiedRow,
 };
 use crate::database::{Database, Dialect, Insert, Kind, Limits, PerDialect};
 use crate::id::CustomerId;
@@ -39,6 +39,8 @@ pub(crate) const COLUMNS: [(&str, Kind); 5] = [
 
 struct Statements {
     read: String,
+    page: String,
+    set_back: String,
     apply: Insert,
 }
 
@@ -63,6 +65,19 @@ impl Statements {
             read: format!(
                 "select {rows} from {table} where {}",
                 sql.among("queue_customer_id", 1)
+            ),
+            page: format!(
+                "select {rows} from (select * from {table} where queue_customer_id > $1
+                                     order by queue_customer_id limit {}) as page",
+                sql.parameter(2, Kind::Integer)
+            ),
+            set_back: format!(
+                "update {table} set updated_at = {}
+                 where queue_customer_id = $1
+                   and (updated_at is null or updated_at > {} or {} = $2)",
+                sql.parameter(4, Kind::Instant),
+                sql.parameter(3, Kind::Instant),
+                sql.json("updated_at", Kind::Instant)
             ),
             // The guard makes it idempotent in any order: only a newer version changes a row (M2).
             apply: Insert::new(
@@ -160,13 +175,65 @@ impl SqlMirror {
     }
 }
 
+/// What finds and mends rows that somebody else wrote (M5).
+impl SqlMirror {
+    /// The next rows after a customer's, so many at most, in the order in which the database has them.
+    ///
+    /// # Errors
+    /// [`MirrorError::Unavailable`].
+    pub async fn rows_after(
+        &self,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<UnverifiedRow>, MirrorError> {
+        let statement = &Statements::of(self.database.dialect()).page;
+        let parameters = [after.to_owned(), limit.to_string()];
+        self.rows(statement, &parameters).await
+    }
+
+    /// Makes a row older than any, whose version can't be read or is beyond a horizon: nothing that is sent would be
+    /// newer. A row that has got another version meanwhile stays as it is.
+    ///
+    /// # Errors
+    /// [`MirrorError::Unavailable`].
+    pub async fn set_back(
+        &self,
+        row: &UnverifiedRow,
+        horizon: MirrorTime,
+    ) -> Result<(), MirrorError> {
+        let statement = &Statements::of(self.database.dialect()).set_back;
+        let parameters = [
+            row.queue_customer_id.clone(),
+            row.updated_at.clone(),
+            horizon.to_string(),
+            MirrorTime::EPOCH.to_string(),
+        ];
+        let set_back = async {
+            let mut transaction = self.database.begin().await?;
+            transaction.execute(statement, &parameters).await?;
+            transaction.commit().await
+        };
+        set_back
+            .await
+            .map_err(|_: StoreError| MirrorError::Unavailable)
+    }
+
+    async fn rows(
+        &self,
+        statement: &'static str,
+        parameters: &[String],
+    ) -> Result<Vec<UnverifiedRow>, MirrorError> {
+        let rows = self.database.fetch(statement, parameters).await;
+        let rows = rows.ok().flatten().ok_or(MirrorError::Unavailable)?;
+        serde_json::from_str(&rows).map_err(|_| MirrorError::Unavailable)
+    }
+}
+
 impl BatchReader for SqlMirror {
     async fn read_many(&self, customers: &[CustomerId]) -> Result<Vec<UnverifiedRow>, MirrorError> {
         let statement = &Statements::of(self.database.dialect()).read;
         let customers = serde_json::to_string(customers).map_err(|_| MirrorError::Unavailable)?;
-        let rows = self.database.fetch(statement, &[customers]).await;
-        let rows = rows.ok().flatten().ok_or(MirrorError::Unavailable)?;
-        serde_json::from_str(&rows).map_err(|_| MirrorError::Unavailable)
+        self.rows(statement, &[customers]).await
     }
 }
 

@@ -14,13 +14,17 @@ use crate::time::StripeTime;
 pub struct MirrorTime(i64);
 
 impl MirrorTime {
+    /// The epoch: older than any version.
+    pub(crate) const EPOCH: Self = Self(0);
+    const LATEST: Self = Self(StripeTime::LATEST.seconds() * 1_000_000);
+
     /// An instant of our clock, cut to microseconds; within the years 0 to 9999.
     #[must_use]
     pub fn from_timestamp(timestamp: Timestamp) -> Self {
         Self(
             timestamp
                 .as_microsecond()
-                .clamp(0, StripeTime::LATEST.seconds() * 1_000_000),
+                .clamp(Self::EPOCH.0, Self::LATEST.0),
         )
     }
 
@@ -35,7 +39,17 @@ impl MirrorTime {
     #[must_use]
     pub fn mint(previous: Option<Self>, now: Timestamp) -> Self {
         let now = Self::from_timestamp(now);
-        previous.map_or(now, |previous| now.max(Self(previous.0 + 1)))
+        previous.map_or(now, |previous| {
+            now.max(Self(previous.0 + 1).min(Self::LATEST))
+        })
+    }
+
+    /// The latest version that can come of a clock that is not far wrong. One beyond it was made up, and nothing is
+    /// minted above it (M5): there is no version above the end of time.
+    #[must_use]
+    pub fn horizon(now: Timestamp) -> Self {
+        let day = 24 * 60 * 60 * 1_000_000;
+        Self((Self::from_timestamp(now).0 + day).min(Self::LATEST.0))
     }
 
     /// Reads the text form; `None` for any other text.
@@ -121,5 +135,15 @@ mod tests {
             MirrorTime(6)
         );
         assert_eq!(MirrorTime::mint(None, Timestamp::UNIX_EPOCH), MirrorTime(0));
+        let last = MirrorTime::from_timestamp(Timestamp::MAX);
+        assert_eq!(MirrorTime::mint(Some(last), Timestamp::UNIX_EPOCH), last);
+    }
+
+    #[test]
+    fn the_horizon_is_a_day_ahead_or_the_end_of_time() {
+        let horizon = MirrorTime::horizon(Timestamp::UNIX_EPOCH).to_string();
+        assert_eq!(horizon, "1970-01-02 00:00:00.000000");
+        let last = MirrorTime::from_timestamp(Timestamp::MAX);
+        assert_eq!(MirrorTime::horizon(Timestamp::MAX), last);
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Readiness {
     deadline_worker: bool,
     refresh_worker: bool,
     reconcile_worker: bool,
+    comparison_worker: bool,
     billing: &'static str,
 }
 
@@ -41,13 +42,15 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Rea
         deadline_worker: app.deadline_worker.is_alive(),
         refresh_worker: app.refresh_worker.is_alive(),
         reconcile_worker: app.reconcile_worker.is_alive(),
+        comparison_worker: app.comparison_worker.is_alive(),
         billing: if app.billing_on { "on" } else { "off" },
     };
     let ready = readiness.database
         && readiness.mirror_worker
         && readiness.deadline_worker
         && readiness.refresh_worker
-        && readiness.reconcile_worker;
+        && readiness.reconcile_worker
+        && readiness.comparison_worker;
     (
         if ready {
             StatusCode::OK

@@ -11,6 +11,7 @@ use billing_core::ledger::LedgerError;
 use serde_json::json;
 
 use crate::look::LookError;
+use crate::mirror::comparison::ComparisonError;
 use crate::stripe::StripeError;
 
 /// Why a request was refused.
@@ -76,6 +77,8 @@ pub(crate) enum Problem {
     BillingOff,
     /// As many deliveries are being read as may be.
     TooManyDeliveries,
+    /// The mirror can't be read.
+    MirrorUnreadable,
     /// It could not be committed, or not in time.
     NotCommitted(LedgerError),
     /// It was not committed in time: it may still be.
@@ -164,6 +167,11 @@ impl Problem {
                 "This path takes `limit`, 1 to 500, and `cursor`, as the page before gave it in `next`.",
             ),
             Self::BillingOff => ("billing_off", UNAVAILABLE, "Billing is switched off."),
+            Self::MirrorUnreadable => (
+                "mirror_unreadable",
+                UNAVAILABLE,
+                "The mirror can't be read now. Send it again.",
+            ),
             Self::TooManyDeliveries => (
                 "too_many_deliveries",
                 UNAVAILABLE,
@@ -257,6 +265,16 @@ impl Problem {
 impl From<StripeError> for Problem {
     fn from(error: StripeError) -> Self {
         Self::Stripe(error)
+    }
+}
+
+impl From<ComparisonError> for Problem {
+    fn from(error: ComparisonError) -> Self {
+        match error {
+            ComparisonError::Mirror(_) => Self::MirrorUnreadable,
+            ComparisonError::Store(error) => Self::NotCommitted(LedgerError::Store(error)),
+            ComparisonError::Ledger(error) => Self::NotCommitted(error),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod connections;
 mod customers;
 mod deadline;
 mod disk;
+mod drift;
 mod faults;
 mod host;
 mod kill;

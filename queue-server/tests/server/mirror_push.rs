@@ -9,7 +9,7 @@ use test_database::TestDatabase;
 
 use crate::receiver::{Manner, Receiver};
 use crate::support::{
-    Installation, SECRET, Server, customer_created, eventually, subscription_created,
+    Installation, SECRET, Server, TOKEN, customer_created, eventually, subscription_created,
 };
 
 const PUSH_SECRET: &str = "the-secret-of-the-pushes";
@@ -379,4 +379,34 @@ async fn refused(installation: &Installation, variable: &str, what: &str) {
     for secret in ["leaked", PUSH_SECRET, SECRET] {
         assert!(!told.contains(secret), "{what}: {told}");
     }
+}
+
+/// A receiver that lost its table's rows is sent them all when somebody asks.
+#[tokio::test]
+async fn a_receiver_that_lost_its_rows_is_sent_all_of_them_m5() {
+    let pushing = Pushing::signed(PUSH_SECRET, PUSH_SECRET).await;
+    for number in 0..20 {
+        pushing.register(number).await;
+    }
+    pushing.subscribe(7).await;
+    pushing.waiting(0.0).await;
+    pushing.arrives(7, MirrorStatus::Active).await;
+    let app = pushing.app.connect().await;
+    let lost = "delete from billing_subscription_mirror";
+    sqlx::query(lost).execute(&app).await.unwrap();
+    let asked = pushing
+        .server
+        .client
+        .post(pushing.server.url("/internal/v1/mirror-sync"))
+        .bearer_auth(TOKEN)
+        .json(&serde_json::json!({}));
+    assert_eq!(asked.send().await.unwrap().status(), 202);
+    for number in 0..20 {
+        let status = match number {
+            7 => MirrorStatus::Active,
+            _ => MirrorStatus::None,
+        };
+        pushing.arrives(number, status).await;
+    }
+    pushing.told("all rows go to the mirror again").await;
 }

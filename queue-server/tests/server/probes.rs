@@ -14,7 +14,7 @@ async fn probes_answer() {
         (health.status(), health.text().await.unwrap().as_str()),
         (StatusCode::OK, "ok")
     );
-    let ready = r#"{"database":true,"mirror_worker":true,"deadline_worker":true,"refresh_worker":true,"reconcile_worker":true,"billing":"on"}"#;
+    let ready = r#"{"database":true,"mirror_worker":true,"deadline_worker":true,"refresh_worker":true,"reconcile_worker":true,"comparison_worker":true,"billing":"on"}"#;
     eventually("the server is ready", async || {
         let answer = server.get("/readyz").await;
         answer.status() == StatusCode::OK && answer.text().await.unwrap() == ready

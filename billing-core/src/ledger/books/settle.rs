@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{Book, Books, Cause, Notice, diff};
 use crate::account::{Account, Entitlement};
 use crate::alert::Alert;
 use crate::change::AccountChange;
 use crate::id::{CustomerId, StripeCustomerId};
-use crate::mirror::MirrorTime;
+use crate::ledger::Found;
+use crate::mirror::{MalformedRow, MirrorTime};
 use crate::store::{CustomerRow, InvoiceRow, MirrorState, SubscriptionRow};
 
 impl Books<'_> {
@@ -178,6 +180,44 @@ impl Books<'_> {
                 self.notices.push(notice);
             }
         }
+    }
+
+    /// Sends a customer's row, in a new version if the mirror has one that is as new.
+    pub(super) fn send_above(
+        &mut self,
+        customer: &CustomerId,
+        found: Option<&Found>,
+        now: Timestamp,
+    ) {
+        let Some(before) = self.mirrors.get(customer).cloned() else {
+            return;
+        };
+        let due_at = MirrorTime::from_timestamp(now);
+        self.dirty.insert(customer.clone(), due_at);
+        let Some(found) = found else { return };
+        let cause = Cause {
+            actor: "internal",
+            event: None,
+            now,
+        };
+        let details = match &found.row {
+            Ok(row) => diff::of(row.as_ref(), &before.row()),
+            Err(MalformedRow { column }) => json!({ "malformed": column }),
+        };
+        self.draft("mirror.drifted", customer.as_str(), details, cause);
+        let version = found.version;
+        let version = version.filter(|version| *version <= MirrorTime::horizon(now));
+        if version < Some(before.updated_at) {
+            return;
+        }
+        let state = MirrorState {
+            updated_at: MirrorTime::mint(version, now),
+            ..before.clone()
+        };
+        let details = diff::of(Some(&before), &state);
+        self.draft("mirror.changed", customer.as_str(), details, cause);
+        self.changed_mirrors.insert(customer.clone());
+        self.mirrors.insert(customer.clone(), state);
     }
 
     /// Sees to it that a customer's mirror row shows an entitlement.

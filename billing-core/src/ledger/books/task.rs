@@ -6,7 +6,7 @@ use crate::change::{AccountChange, Change, Said};
 use crate::claim::{Claim, ClaimStep};
 use crate::event::Event;
 use crate::id::{ClaimId, CustomerId, EventId};
-use crate::ledger::{Act, Command};
+use crate::ledger::{Act, Command, Found};
 use crate::policy::Policy;
 use crate::store::{Keys, RefreshRow};
 
@@ -15,6 +15,7 @@ pub(super) enum Task<'a> {
     Register(&'a CustomerId),
     Settle(&'a CustomerId),
     Refresh(Vec<&'a AccountChange>, Option<&'a RefreshRow>),
+    SendAgain(&'a CustomerId, Option<&'a Found>),
     Claim(&'a Claim),
     Advance(&'a CustomerId, &'a ClaimId, &'a ClaimStep),
     Record(&'a Act),
@@ -30,6 +31,7 @@ impl<'a> Task<'a> {
                 let changes = snapshots.iter().map(|snapshot| &snapshot.change);
                 Self::Refresh(changes.collect(), mark.as_ref())
             }
+            Command::SendAgain { customer, found } => Self::SendAgain(customer, found.as_ref()),
             Command::Claim(claim) => Self::Claim(claim),
             Command::Advance {
                 customer,
@@ -53,7 +55,7 @@ impl<'a> Task<'a> {
         match self {
             Self::Ingest(_, Change::Account(change)) => name_keys_of(change, keys),
             Self::Ingest(_, Change::Nothing | Change::SetAside(_)) | Self::Record(_) => {}
-            Self::Register(customer) | Self::Settle(customer) => {
+            Self::Register(customer) | Self::Settle(customer) | Self::SendAgain(customer, _) => {
                 keys.accounts.extend(customer.unbound_account());
                 keys.customers.insert((*customer).clone());
             }

@@ -36,6 +36,8 @@ pub(super) struct Statements {
     pub(super) postpone: Insert,
     pub(super) refresh_depth: String,
     pub(super) open_invoices: String,
+    pub(super) mirror_rows_after: String,
+    pub(super) waiting_among: String,
     pub(super) reconcile_run: String,
     pub(super) take_reconcile: String,
     pub(super) keep_reconcile: String,
@@ -157,6 +159,19 @@ impl Statements {
                 "select {} from billing_invoice
                  where stripe_customer_id = $1 and stripe_subscription_id = $2 and status = 'open'",
                 sql.array("'stripe_invoice_id', stripe_invoice_id"),
+            ),
+            // In the order of the key, whatever that is: the last row tells where to go on.
+            mirror_rows_after: tables::MIRROR_ROW.select_from(
+                sql,
+                &format!(
+                    "(select * from mirror_row where queue_customer_id > $1 order by queue_customer_id limit {}) as page",
+                    sql.parameter(2, Kind::Integer)
+                ),
+            ),
+            waiting_among: format!(
+                "select {} from mirror_outbox where {}",
+                sql.array("'queue_customer_id', queue_customer_id"),
+                sql.among("queue_customer_id", 1),
             ),
             reconcile_run: format!(
                 "select {} from reconcile_run",
