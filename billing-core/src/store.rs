@@ -15,7 +15,8 @@ pub use rows::{
     RefreshRow, SubscriptionRow,
 };
 pub use sql::{
-    InvoicePlace, Lot, Place, ReconcileRow, Records, RefreshDepth, SqlStore, SqlTransaction,
+    CustomerFilter, InvoicePlace, Lot, Place, ReconcileRow, Records, RefreshDepth, SqlStore,
+    SqlTransaction,
 };
 
 use std::collections::{BTreeSet, HashMap};

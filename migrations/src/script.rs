@@ -40,6 +40,7 @@ macro_rules! queue {
             "0010_subscribe_claim"
             "0011_refresh_queue"
             "0012_reconcile_run"
+            "0013_mirror_row_lists"
         )
     };
 }

@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod caller;
+mod customer_list;
 mod customers;
 mod me;
 mod mirror;
@@ -36,6 +37,7 @@ use crate::app::App;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let internal_only = || middleware::from_fn_with_state(Arc::clone(&app), auth::require_internal);
     let internal = Router::new()
+        .route("/api/v1/billing/customers", get(customer_list::list))
         .route(
             "/api/v1/billing/customers/{id}",
             put(customers::register).get(records::customer),

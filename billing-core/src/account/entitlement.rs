@@ -18,6 +18,10 @@ pub struct Entitlement {
     pub current_period_end: Option<StripeTime>,
     /// The next instant at which the row changes without an event (A6).
     pub next_deadline: Option<StripeTime>,
+    /// Until when the best subscription is in grace, while it is.
+    pub grace_ends_at: Option<StripeTime>,
+    /// Whether any of the subscriptions is in doubt.
+    pub in_doubt: bool,
 }
 
 impl Entitlement {
@@ -29,6 +33,8 @@ impl Entitlement {
             status: MirrorStatus::None,
             current_period_end: None,
             next_deadline: None,
+            grace_ends_at: None,
+            in_doubt: false,
         }
     }
 
@@ -43,10 +49,12 @@ impl Entitlement {
             .iter()
             .filter_map(|(_, view)| view.next_deadline)
             .min();
+        let in_doubt = views.iter().any(|(_, view)| view.in_doubt);
         match Self::best(views, policy) {
             None => Self::none(policy),
             Some((_, view)) if view.ended => Self {
                 status: MirrorStatus::Canceled,
+                in_doubt,
                 ..Self::none(policy)
             },
             Some((_, view)) => Self {
@@ -57,6 +65,8 @@ impl Entitlement {
                         .map_or(end, |grace_ends_at| end.min(grace_ends_at))
                 }),
                 next_deadline,
+                grace_ends_at: view.grace_ends_at,
+                in_doubt,
             },
         }
     }

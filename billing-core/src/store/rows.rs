@@ -61,6 +61,10 @@ pub struct MirrorState {
     pub updated_at: MirrorTime,
     /// When the row changes without an event (A6).
     pub next_deadline: Option<StripeTime>,
+    /// Until when they are in grace, while they are.
+    pub grace_ends_at: Option<StripeTime>,
+    /// Whether what was heard of any of their subscriptions can be read in another way too.
+    pub in_doubt: bool,
 }
 
 impl MirrorState {
@@ -78,6 +82,8 @@ impl MirrorState {
             current_period_end: entitlement.current_period_end.map(MirrorTime::from),
             updated_at,
             next_deadline: entitlement.next_deadline,
+            grace_ends_at: entitlement.grace_ends_at,
+            in_doubt: entitlement.in_doubt,
         }
     }
 

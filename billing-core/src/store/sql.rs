@@ -5,6 +5,7 @@
 //! there, so that what a batch decides on is what is stored.
 
 mod audit_log;
+mod customers;
 mod outbox;
 mod reads;
 mod reconcile;
@@ -27,6 +28,7 @@ use crate::audit;
 use crate::database::{Database, DatabaseTransaction};
 use crate::id::{CustomerId, EventId, StripeCustomerId};
 use crate::mirror::SqlMirror;
+pub use customers::CustomerFilter;
 pub use reconcile::{Lot, Place, ReconcileRow};
 pub use records::{InvoicePlace, Records};
 pub use refresh::RefreshDepth;

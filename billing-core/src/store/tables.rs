@@ -132,6 +132,8 @@ pub(super) const MIRROR_ROW: Table = Table {
         ("current_period_end", Instant),
         ("updated_at", Instant),
         ("next_deadline", Seconds),
+        ("grace_ends_at", Seconds),
+        ("in_doubt", Bool),
     ],
 };
 

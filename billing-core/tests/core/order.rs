@@ -163,6 +163,8 @@ fn mirrors_of(accounts: &Accounts, now: Timestamp) -> Vec<Value> {
             "status": entitlement.status,
             "current_period_end": entitlement.current_period_end.map(MirrorTime::from),
             "next_deadline": entitlement.next_deadline,
+            "grace_ends_at": entitlement.grace_ends_at,
+            "in_doubt": u8::from(entitlement.in_doubt),
         })
     })
     .collect()

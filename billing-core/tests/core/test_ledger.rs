@@ -228,7 +228,7 @@ fn is_of_stripe(table: &str, column: &str) -> bool {
         "billing_invoice",
     ]
     .contains(&table)
-        || ["created", "next_deadline"].contains(&column)
+        || ["created", "next_deadline", "grace_ends_at"].contains(&column)
 }
 
 /// The names of all tables.

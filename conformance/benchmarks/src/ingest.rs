@@ -15,6 +15,7 @@ use crate::embedded;
 use crate::event::{Event, Kind, PRICE};
 use crate::load::{self, Run};
 use crate::machine;
+use crate::pages;
 use crate::server::{Server, processor_seconds};
 
 /// Requests in flight under full load.
@@ -108,6 +109,8 @@ pub struct Point {
     pub in_store: f64,
     /// Where the processors' time went.
     pub processor: Processor,
+    /// How long a page of them takes, of the kind that takes longest.
+    pub page: Duration,
     /// The server's memory afterwards, in bytes.
     pub resident: u64,
 }
@@ -209,6 +212,7 @@ async fn updates(
         rate: run.rate(),
         in_store: took.as_secs_f64() * 1e6 / more as f64,
         processor,
+        page: pages::time(database, customers).await?,
         resident,
     })
 }
@@ -287,7 +291,7 @@ fn sign_up(number: u64, created: i64) -> Event {
     }
 }
 
-fn middle(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn middle(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

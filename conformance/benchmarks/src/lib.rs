@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod limits;
 pub mod load;
 pub mod machine;
+pub mod pages;
 pub mod pure;
 pub mod reads;
 pub mod report;

@@ -25,6 +25,15 @@ impl Page {
         100
     }
 
+    /// The page that a query asks for.
+    pub(crate) fn new(limit: Option<u32>, cursor: Option<String>) -> Result<Self, Problem> {
+        let limit = limit.unwrap_or_else(Self::default_limit);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(Problem::QueryInvalid);
+        }
+        Ok(Self { limit, cursor })
+    }
+
     /// How many entries.
     pub(crate) fn limit(&self) -> u32 {
         self.limit
@@ -66,10 +75,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<Self>::from_request_parts(parts, state).await;
         let Query(page) = query.map_err(|_| Problem::QueryInvalid)?;
-        if !(1..=MAX_LIMIT).contains(&page.limit) {
-            return Err(Problem::QueryInvalid);
-        }
-        Ok(page)
+        Self::new(Some(page.limit), page.cursor)
     }
 }
 

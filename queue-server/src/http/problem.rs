@@ -164,7 +164,7 @@ impl Problem {
             Self::QueryInvalid => (
                 "query_invalid",
                 StatusCode::BAD_REQUEST,
-                "This path takes `limit`, 1 to 500, and `cursor`, as the page before gave it in `next`.",
+                "The query is not what this path takes. `limit` is 1 to 500; `cursor` is as the page before gave it in `next`.",
             ),
             Self::BillingOff => ("billing_off", UNAVAILABLE, "Billing is switched off."),
             Self::MirrorUnreadable => (

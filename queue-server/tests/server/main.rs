@@ -11,6 +11,7 @@ mod bad_input;
 mod chance;
 mod config;
 mod connections;
+mod customer_list;
 mod customers;
 mod deadline;
 mod disk;

@@ -9,7 +9,7 @@ use crate::support::{
     Installation, Server, TOKEN, customer_created, event, eventually, subscription_created,
 };
 
-async fn get(server: &Server, path: &str) -> (StatusCode, Value) {
+pub(crate) async fn get(server: &Server, path: &str) -> (StatusCode, Value) {
     let request = server.client.get(server.url(path)).bearer_auth(TOKEN);
     let response = request.send().await.unwrap();
     (response.status(), response.json().await.unwrap())
@@ -36,7 +36,7 @@ fn invoice_paid(number: i64) -> Value {
 }
 
 /// All entries of a list, a page at a time.
-async fn pages(server: &Server, path: &str, limit: usize) -> Vec<Value> {
+pub(crate) async fn pages(server: &Server, path: &str, limit: usize) -> Vec<Value> {
     let (mut entries, mut cursor) = (Vec::new(), String::new());
     loop {
         let mut page = read(server, &format!("{path}?limit={limit}{cursor}")).await;

@@ -113,6 +113,14 @@ impl Reads {
         )
     }
 
+    /// Whose account $1 is; nothing is said of one that nobody is bound to.
+    pub(super) fn owner(&self) -> String {
+        format!(
+            "select {} from billing_customer where stripe_customer_id = $1",
+            self.sql.array("'queue_customer_id', queue_customer_id")
+        )
+    }
+
     /// What was set aside, by event and reason, after ($1, $2): $3 rows.
     pub(super) fn quarantine_page(&self) -> String {
         let sql = self.sql;

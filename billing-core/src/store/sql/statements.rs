@@ -1,5 +1,6 @@
 //! The statements of the store, built once for each kind of database.
 
+use super::customers::CustomersPages;
 use super::reads::Reads;
 use crate::database::{Dialect, Insert, Kind, PerDialect};
 use crate::store::tables;
@@ -37,6 +38,8 @@ pub(super) struct Statements {
     pub(super) refresh_depth: String,
     pub(super) open_invoices: String,
     pub(super) mirror_rows_after: String,
+    pub(super) customers_pages: CustomersPages,
+    pub(super) owner: String,
     pub(super) waiting_among: String,
     pub(super) reconcile_run: String,
     pub(super) take_reconcile: String,
@@ -168,6 +171,8 @@ impl Statements {
                     sql.parameter(2, Kind::Integer)
                 ),
             ),
+            customers_pages: CustomersPages::of(sql),
+            owner: reads.owner(),
             waiting_among: format!(
                 "select {} from mirror_outbox where {}",
                 sql.array("'queue_customer_id', queue_customer_id"),
