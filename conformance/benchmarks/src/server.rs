@@ -38,6 +38,8 @@ impl Server {
                 ("STRIPE_PRICE_ID_PRO", PRICE),
                 ("STRIPE_PRICE_ID_PRO_PLUS", "price_pro_plus"),
                 ("FLAG_QUEUE_BILLING", "true"),
+                // Nothing of what a server does but once a day.
+                ("MIRROR_COMPARE_EVERY_HOURS", "0"),
                 ("HOST", "127.0.0.1"),
                 ("PORT", "0"),
             ])

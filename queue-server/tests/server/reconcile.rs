@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use test_database::Engine;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use crate::chance::Chance;
 use crate::money::Shop;
 use crate::records::read;
 use crate::support::{Server, TOKEN, subscription_created, within};
@@ -29,6 +30,31 @@ impl Shop {
         let form = [("customer", account.as_str()), ("items[0][price]", &price)];
         let subscription = id(self.post_to_stripe("/v1/subscriptions", &form).await);
         (account, subscription)
+    }
+
+    /// Something that a customer or an operator may do at Stripe; whether the subscription is still there.
+    async fn act(&self, subscription: &str, act: usize) -> bool {
+        let path = format!("/v1/subscriptions/{subscription}");
+        let form = match act {
+            0 => {
+                self.cancel(subscription).await;
+                return false;
+            }
+            1 => vec![("cancel_at_period_end", "true".to_owned())],
+            2 => vec![("cancel_at_period_end", "false".to_owned())],
+            price => {
+                let prices = self.at_stripe("/v1/prices").await;
+                let shown = self.at_stripe(&path).await;
+                let id = |object: &Value| object["id"].as_str().unwrap().to_owned();
+                vec![
+                    ("items[0][id]", id(&shown["items"]["data"][0])),
+                    ("items[0][price]", id(&prices["data"][price % 2])),
+                ]
+            }
+        };
+        let form: Vec<_> = form.iter().map(|(name, it)| (*name, it.as_str())).collect();
+        self.post_to_stripe(&path, &form).await;
+        true
     }
 
     async fn cancel(&self, subscription: &str) {
@@ -90,6 +116,47 @@ async fn an_account_that_was_there_before_is_imported_as_if_every_event_had_come
         let expected = shown(&server, customer).await;
         assert_eq!(shown(&beside, customer).await, expected, "{customer}");
     }
+}
+
+/// Half of what happened is lost for ever, and the rest comes in any order.
+#[tokio::test]
+async fn what_was_lost_is_made_good_as_if_every_event_had_come_o4_b4() {
+    let mut chance = Chance::new();
+    let heard = Shop::open().await;
+    let server = heard.serve().await;
+    let customers: Vec<String> = (0..12).map(|number| format!("user-{number}")).collect();
+    for customer in &customers {
+        let (_, subscription) = heard.subscriber(customer).await;
+        for _ in 0..chance.number(0..5) {
+            if !heard.act(&subscription, chance.number(0..5)).await {
+                break;
+            }
+        }
+    }
+    assert!(heard.stripe.wait_until_idle(PATIENCE).await);
+    let deaf = heard.installation_beside();
+    let beside = deaf.serve().await;
+    let mut events = heard.stripe.events();
+    let lost = events.len() / 2;
+    while events.len() > lost {
+        let event = events.swap_remove(chance.number(0..events.len()));
+        let answer = beside.deliver(&event.body).await;
+        assert_eq!(answer.status().as_u16(), 200, "{}", event.event_type);
+    }
+    let output = deaf.run(&["reconcile"]).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    for customer in &customers {
+        within(PATIENCE, "both tell the same of a customer", async || {
+            shown(&beside, customer).await == shown(&server, customer).await
+        })
+        .await;
+    }
+    let doubts = "select count(*) from refresh_queue";
+    within(PATIENCE, "nothing is in doubt any more", async || {
+        deaf.count(doubts).await == 0
+    })
+    .await;
 }
 
 #[tokio::test]
