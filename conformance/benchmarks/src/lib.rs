@@ -14,6 +14,7 @@ pub mod machine;
 pub mod pages;
 pub mod pure;
 pub mod reads;
+pub mod reconcile;
 pub mod report;
 pub mod server;
 pub mod wheel;

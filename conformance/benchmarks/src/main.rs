@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use benchmarks::ingest::{self, Amounts};
 use benchmarks::report::Report;
-use benchmarks::{limits, machine, reads, wheel};
+use benchmarks::{limits, machine, reads, reconcile, wheel};
 use clap::{Parser, ValueEnum};
 use test_database::{Engine, TestDatabase, postgres_is_at_hand};
 
@@ -92,6 +92,11 @@ async fn main() -> Result<()> {
             }
         }
     }
+    eprintln!("    imports of a Stripe account");
+    let mut imports = Vec::new();
+    for subscriptions in [1000, 10_000] {
+        imports.push(reconcile::measure(&server, subscriptions / args.part).await?);
+    }
     let report = Report {
         criterion: args.criterion.as_deref(),
         machine: machine::describe(),
@@ -101,6 +106,7 @@ async fn main() -> Result<()> {
         stores,
         reads,
         wheel,
+        imports,
     };
     let text = report.markdown()?;
     match args.write {

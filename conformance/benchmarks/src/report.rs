@@ -1,6 +1,7 @@
 //! `docs/PERFORMANCE.md`, and its plot.
 
 mod composition;
+mod imports;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,6 +13,7 @@ use plotters::prelude::*;
 use crate::ingest::Ingest;
 use crate::pure::nanoseconds;
 use crate::reads::Reads;
+use crate::reconcile::Import;
 use crate::wheel::Wheel;
 
 /// All that was measured.
@@ -31,6 +33,8 @@ pub struct Report<'a> {
     pub stores: Vec<(&'static str, Ingest)>,
     /// Reads over PostgreSQL.
     pub reads: Option<Reads>,
+    /// Imports of a small account and of a large one.
+    pub imports: Vec<Import>,
     /// The Python wheel.
     pub wheel: Option<Wheel>,
 }
@@ -114,6 +118,9 @@ impl Report<'_> {
         }
         if let Some(wheel) = &self.wheel {
             lines.extend(wheel_lines(wheel));
+        }
+        if let [few, many] = &self.imports[..] {
+            lines.extend(imports::lines(few, many));
         }
         Ok(lines)
     }

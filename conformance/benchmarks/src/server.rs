@@ -63,15 +63,7 @@ impl Server {
 
     /// The memory it has in use.
     pub fn memory(&self) -> Result<Memory> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let kilobytes = |name: &str| -> Option<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
-        Ok(Memory {
-            resident: kilobytes("VmRSS:").context("it runs")? * 1024,
-            peak: kilobytes("VmHWM:").context("it runs")? * 1024,
-        })
+        memory_of(&self.process.id().to_string())
     }
 
     /// Seconds of processor time that it used.
@@ -85,6 +77,19 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The memory that a process has in use, by its id.
+pub fn memory_of(process: &str) -> Result<Memory> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let kilobytes = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Ok(Memory {
+        resident: kilobytes("VmRSS:").context("it runs")? * 1024,
+        peak: kilobytes("VmHWM:").context("it runs")? * 1024,
+    })
 }
 
 /// Seconds of processor time that a process used, by its id or `self`.
