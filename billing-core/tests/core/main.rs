@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 mod accounts;
+mod answers;
 mod arbitrary;
 mod audit;
 mod backlog;

@@ -27,18 +27,18 @@ pub(crate) fn look(true_at: i64, until: i64) -> Look {
     }
 }
 
-fn subscription(status: &str) -> Value {
+pub(crate) fn subscription(status: &str) -> Value {
     let state = json!({ "customer": "cus_1", "status": status, "prices": ["price_pro"], "end": BASE + 2_592_000 });
     Shape::Basil.subscription("sub_1", &state)
 }
 
-fn updated(id: &str, status: &str, second: i64) -> Event {
+pub(crate) fn updated(id: &str, status: &str, second: i64) -> Event {
     let event_type = "customer.subscription.updated";
     let body = bodies::event(id, event_type, BASE + second, subscription(status));
     bodies::decode(body.to_string()).unwrap()
 }
 
-fn seen(status: &str, look: Look) -> Snapshot {
+pub(crate) fn seen(status: &str, look: Look) -> Snapshot {
     Snapshot::decode(subscription(status).to_string().as_bytes(), look).unwrap()
 }
 
@@ -181,7 +181,7 @@ async fn a_look_mends_what_somebody_changed_by_hand_o4() {
     let row = async || ledger.rows("mirror_row").await.remove(0);
     let (view_before, row_before) = (views().await, row().await);
     for change in [
-        "update billing_subscription set status = 'canceled', entitled = false, plan_tier = 'free'",
+        "update billing_subscription set terminal = true, status = 'canceled', entitled = false, plan_tier = 'free'",
         "update mirror_row set plan_tier = 'pro_plus'",
     ] {
         sqlx::query(change).execute(&ledger.pool).await.unwrap();
@@ -224,7 +224,7 @@ async fn a_look_that_nobody_asked_for_marks_what_it_contradicts_and_can_t_decide
     assert_eq!(ledger.marked().await, [""; 0]);
 }
 
-fn failed(id: &str, second: i64) -> Event {
+pub(crate) fn failed(id: &str, second: i64) -> Event {
     let state = json!({ "customer": "cus_1", "status": "open", "subscription": "sub_1", "attempts": 1,
         "created": BASE + second, "finalized": BASE + second });
     let invoice = Shape::Basil.invoice("in_1", &state);

@@ -1,0 +1,134 @@
+//! What a look through Stripe's API answers, and what it need not compete with (O4).
+
+use billing_core::event::Event;
+use billing_core::ledger::Command;
+use serde_json::{Value, json};
+
+use crate::arbitrary::BASE;
+use crate::bodies::{self, Shape};
+use crate::history::after;
+use crate::refresh::{failed, look, seen, subscription, updated};
+use crate::test_ledger::TestLedger;
+
+/// Takes a look that nobody asked for.
+async fn unasked(ledger: &TestLedger, status: &str, (true_at, until): (i64, i64)) {
+    let command = Command::refresh(vec![seen(status, look(true_at, until))]);
+    let taken = ledger.ledger.commit(command, after(until)).await;
+    taken.unwrap();
+}
+
+/// How many events and looks compete.
+async fn contenders(ledger: &TestLedger) -> usize {
+    let row = ledger.rows("billing_subscription").await.remove(0);
+    let contenders: Value = match &row["contenders"] {
+        Value::String(text) => serde_json::from_str(text).unwrap(),
+        contenders => contenders.clone(),
+    };
+    contenders["by_event"].as_object().unwrap().len()
+}
+
+fn paid(id: &str, second: i64) -> Event {
+    let state = json!({ "customer": "cus_1", "status": "paid", "subscription": "sub_1", "attempts": 1,
+        "created": BASE + second, "finalized": BASE + second, "paid": BASE + second });
+    let invoice = Shape::Basil.invoice("in_2", &state);
+    let body = bodies::event(id, "invoice.paid", BASE + second, invoice);
+    bodies::decode(body.to_string()).unwrap()
+}
+
+#[tokio::test]
+async fn many_looks_of_one_second_crowd_out_nothing_that_competes_in_it_o4() {
+    let ledger = TestLedger::start().await;
+    let created = bodies::event(
+        "evt_1",
+        "customer.subscription.created",
+        BASE + 10,
+        subscription("active"),
+    );
+    let event = bodies::decode(created.to_string()).unwrap();
+    ledger.ingest(&event, after(10)).await;
+    for until in 12..52 {
+        unasked(&ledger, "active", (10, until)).await;
+    }
+    // The event, and one look: what is of its very second may have come after it.
+    assert_eq!(contenders(&ledger).await, 2);
+    unasked(&ledger, "past_due", (10, 12)).await;
+    assert_eq!(contenders(&ledger).await, 3);
+    assert_eq!(ledger.marks().await.len(), 1);
+    // A later one of what is known is no contender at all.
+    let ledger = TestLedger::start().await;
+    ledger.ingest(&event, after(10)).await;
+    unasked(&ledger, "active", (11, 12)).await;
+    assert_eq!(contenders(&ledger).await, 1);
+}
+
+#[tokio::test]
+async fn an_event_that_tells_what_was_before_is_no_look_at_what_came_o4() {
+    let ledger = TestLedger::start().await;
+    let mut moved = bodies::event(
+        "evt_1",
+        "customer.subscription.updated",
+        BASE + 10,
+        subscription("active"),
+    );
+    moved["data"]["previous_attributes"] = json!({ "status": "past_due" });
+    let moved = bodies::decode(moved.to_string()).unwrap();
+    ledger.ingest(&moved, after(10)).await;
+    unasked(&ledger, "active", (10, 12)).await;
+    assert_eq!(contenders(&ledger).await, 2);
+}
+
+#[tokio::test]
+async fn a_look_too_early_to_tell_what_a_payment_led_to_answers_nothing_a2_o4() {
+    let ledger = TestLedger::start().await;
+    let past_due = updated("evt_1", "past_due", 10);
+    ledger.ingest(&past_due, after(10)).await;
+    ledger.ingest(&paid("evt_2", 100), after(100)).await;
+    let mark = ledger.marks().await.remove("sub_1").unwrap();
+    let early = vec![seen("past_due", look(98, 101))];
+    ledger.looks(early, &mark).await;
+    assert_eq!(ledger.marks().await.len(), 1);
+    let later = vec![seen("active", look(102, 104))];
+    ledger.looks(later, &mark).await;
+    assert_eq!(ledger.marks().await.len(), 0);
+}
+
+/// A change of price was missed, which no look can show: its mark is answered all the same, whatever failed long ago.
+#[tokio::test]
+async fn doubt_that_no_look_can_lift_is_looked_at_once_a5_o4() {
+    let ledger = TestLedger::start().await;
+    let priced = |status: &str, price: &str| {
+        let state = json!({ "customer": "cus_1", "status": status, "prices": [price], "end": BASE + 2_592_000 });
+        Shape::Basil.subscription("sub_1", &state)
+    };
+    let event_type = "customer.subscription.updated";
+    let mut downgraded = bodies::event(
+        "evt_1",
+        event_type,
+        BASE + 10,
+        priced("active", "price_pro"),
+    );
+    let before = priced("active", "price_plus");
+    downgraded["data"]["previous_attributes"] = json!({ "items": before["items"] });
+    let missed = bodies::event(
+        "evt_2",
+        event_type,
+        BASE + 20,
+        priced("active", "price_plus"),
+    );
+    for event in [downgraded, missed] {
+        let event = bodies::decode(event.to_string()).unwrap();
+        ledger.ingest(&event, after(20)).await;
+    }
+    ledger.ingest(&failed("evt_3", 5), after(20)).await;
+    let is_in_doubt = async || {
+        let row = ledger.rows("billing_subscription").await.remove(0);
+        row["in_doubt"] == 1
+    };
+    assert!(is_in_doubt().await);
+    let mark = ledger.marks().await.remove("sub_1").unwrap();
+    let shown = priced("active", "price_plus").to_string();
+    let shown = billing_core::event::Snapshot::decode(shown.as_bytes(), look(24, 26));
+    ledger.looks(vec![shown.unwrap()], &mark).await;
+    assert!(is_in_doubt().await);
+    assert_eq!(ledger.marks().await.len(), 0);
+}
