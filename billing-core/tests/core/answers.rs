@@ -78,6 +78,25 @@ async fn an_event_that_tells_what_was_before_is_no_look_at_what_came_o4() {
 }
 
 #[tokio::test]
+async fn a_look_behind_the_stamp_answers_nothing_though_nothing_is_in_doubt_o4() {
+    let ledger = TestLedger::start().await;
+    let event = updated("evt_1", "active", 10);
+    ledger.ingest(&event, after(10)).await;
+    let event_type = "customer.subscription.updated";
+    let mut unreadable = bodies::event("evt_2", event_type, BASE + 12, subscription("active"));
+    unreadable["data"]["object"]["items"] = json!("none");
+    let unreadable = bodies::decode(unreadable.to_string()).unwrap();
+    ledger.ingest(&unreadable, after(12)).await;
+    let mark = ledger.marks().await.remove("sub_1").unwrap();
+    let behind = vec![seen("active", look(9, 9))];
+    ledger.looks(behind, &mark).await;
+    assert_eq!(ledger.marks().await.len(), 1);
+    let later = vec![seen("active", look(13, 14))];
+    ledger.looks(later, &mark).await;
+    assert_eq!(ledger.marks().await.len(), 0);
+}
+
+#[tokio::test]
 async fn a_look_too_early_to_tell_what_a_payment_led_to_answers_nothing_a2_o4() {
     let ledger = TestLedger::start().await;
     let past_due = updated("evt_1", "past_due", 10);

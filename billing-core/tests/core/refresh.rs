@@ -109,13 +109,12 @@ async fn a_look_is_due_once_it_can_count_for_a_later_second_o4() {
 
 #[tokio::test]
 async fn a_mark_stays_while_the_look_is_behind_the_stamp_or_in_doubt_itself_o4() {
-    let (ledger, mark) = in_doubt().await;
-    let behind = vec![seen("active", look(9, 12))];
-    ledger.looks(behind, &mark).await;
-    assert_eq!(ledger.marked().await, ["sub_1"]);
-    let among = vec![seen("active", look(10, 12))];
-    ledger.looks(among, &mark).await;
-    assert_eq!(ledger.marked().await, ["sub_1"]);
+    for (true_at, until) in [(9, 12), (10, 12)] {
+        let (ledger, mark) = in_doubt().await;
+        let shown = vec![seen("active", look(true_at, until))];
+        ledger.looks(shown, &mark).await;
+        assert_eq!(ledger.marked().await, ["sub_1"], "{true_at}");
+    }
 }
 
 #[tokio::test]
