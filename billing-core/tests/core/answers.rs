@@ -1,7 +1,7 @@
 //! What a look through Stripe's API answers, and what it need not compete with (O4).
 
-use billing_core::event::Event;
-use billing_core::ledger::Command;
+use billing_core::event::{Event, Snapshot};
+use billing_core::ledger::{Command, Outcome};
 use serde_json::{Value, json};
 
 use crate::arbitrary::BASE;
@@ -146,8 +146,65 @@ async fn doubt_that_no_look_can_lift_is_looked_at_once_a5_o4() {
     assert!(is_in_doubt().await);
     let mark = ledger.marks().await.remove("sub_1").unwrap();
     let shown = priced("active", "price_plus").to_string();
-    let shown = billing_core::event::Snapshot::decode(shown.as_bytes(), look(24, 26));
+    let shown = Snapshot::decode(shown.as_bytes(), look(24, 26));
     ledger.looks(vec![shown.unwrap()], &mark).await;
     assert!(is_in_doubt().await);
     assert_eq!(ledger.marks().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_look_that_is_news_and_overlaps_none_asks_for_no_other_o4() {
+    let ledger = TestLedger::start().await;
+    let event = updated("evt_1", "active", 10);
+    ledger.ingest(&event, after(10)).await;
+    unasked(&ledger, "unpaid", (20, 22)).await;
+    unasked(&ledger, "active", (24, 26)).await;
+    let row = ledger.rows("billing_subscription").await.remove(0);
+    assert_eq!(row["status"], "active");
+    assert_eq!(ledger.marks().await.len(), 0);
+}
+
+/// Stripe's own word after the payment that it is past due all the same: from then on it is grace, and not paid.
+#[tokio::test]
+async fn a_look_that_shows_what_is_known_counts_where_a_payment_made_it_doubtful_a2_o4() {
+    let ledger = TestLedger::start().await;
+    let past_due = updated("evt_1", "past_due", 10);
+    ledger.ingest(&past_due, after(10)).await;
+    ledger.ingest(&paid("evt_2", 100), after(100)).await;
+    let is_in_grace = async || {
+        let row = ledger.rows("billing_subscription").await.remove(0);
+        row["grace_ends_at"].is_number()
+    };
+    assert!(!is_in_grace().await);
+    unasked(&ledger, "past_due", (102, 104)).await;
+    assert!(is_in_grace().await);
+}
+
+#[tokio::test]
+async fn a_look_at_a_customer_counts_where_it_shows_something_else_o4() {
+    let ledger = TestLedger::start().await;
+    let customer = |name: &str, user: &str| {
+        let state = json!({ "name": name, "user": user });
+        Shape::Basil.customer("cus_1", &state)
+    };
+    let created = bodies::event(
+        "evt_1",
+        "customer.created",
+        BASE + 10,
+        customer("Jenny", "user-1"),
+    );
+    let created = bodies::decode(created.to_string()).unwrap();
+    ledger.ingest(&created, after(10)).await;
+    let look_at = async |name: &str, at: i64| {
+        let shown = customer(name, "user-1").to_string();
+        let shown = Snapshot::decode(shown.as_bytes(), look(at, at + 2)).unwrap();
+        let command = Command::refresh(vec![shown]);
+        let taken = ledger.ledger.commit(command, after(at + 2)).await;
+        taken.unwrap()
+    };
+    assert_eq!(look_at("Jenny", 20).await, Outcome::Stale);
+    assert_eq!(look_at("Jenny Rosen", 30).await, Outcome::Applied);
+    let row = ledger.rows("billing_customer").await.remove(0);
+    assert_eq!(row["name"], "Jenny Rosen");
+    assert_eq!(look_at("Jenny Rosen", 40).await, Outcome::Stale);
 }
