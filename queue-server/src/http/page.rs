@@ -6,17 +6,22 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 
 const MAX_LIMIT: u32 = 500;
 
 /// What to read: `limit` entries (100; at most 500), on from `cursor`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500, default = 100)]
     #[serde(default = "Page::default_limit")]
     limit: u32,
+    /// What `next` was on the page before.
     cursor: Option<String>,
 }
 
@@ -80,10 +85,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 }
 
 /// A page.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Entries<Entry> {
+    /// At most as many as were asked for.
     data: Vec<Entry>,
     /// The cursor of the next page; `null` at the end.
+    #[schema(required = true)]
     next: Option<String>,
 }
 
