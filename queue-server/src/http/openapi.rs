@@ -43,7 +43,7 @@ const CUSTOMER_ID: &str = "customer_id";
         title = "Queue",
         description = "The billing server: takes Stripe's webhooks, commits what they say to one ledger, and feeds the \
             mirror that gates read.\n\nErrors are `application/problem+json` (RFC 9457) with a stable `code`. Each status \
-            that a path refuses with has its codes as examples, byte for byte as they come. Every 503 of this kind has \
+            that a path refuses with has its codes as examples: the very answers. Every 503 of this kind has \
             `Retry-After`: what was not answered with 2xx may be sent again any number of times. What is no HTTP is \
             answered without a body: 400, 414 and 431. Instants are RFC 3339, in UTC.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
@@ -112,7 +112,8 @@ pub(super) fn outline() -> OpenApiRouter<Arc<App>> {
 
 /// The paths, and beside them their description.
 pub(super) fn describe(paths: OpenApiRouter<Arc<App>>) -> Router<Arc<App>> {
-    let (router, description) = paths.split_for_parts();
+    let (router, mut description) = paths.split_for_parts();
+    refusals::tell_once(&mut description);
     // Out of our own types: it can't fail, and a server without its description serves as well.
     let description = Bytes::from(serde_json::to_vec(&description).unwrap_or_default());
     let read =

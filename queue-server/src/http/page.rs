@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{Array, Ref};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
@@ -87,7 +88,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 /// A page.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Entries<Entry> {
-    /// At most as many as were asked for.
+    #[schema(schema_with = by_name::<Entry>)]
     data: Vec<Entry>,
     /// The cursor of the next page; `null` at the end.
     #[schema(required = true)]
@@ -102,6 +103,11 @@ impl<Entry> Entries<Entry> {
             next: None,
         }
     }
+}
+
+/// Entries by their name: derived, each page would have their fields in it.
+fn by_name<Entry: ToSchema>() -> Array {
+    Array::new(Ref::from_schema_name(Entry::name()))
 }
 
 /// No query, where there is nothing to choose.

@@ -1,5 +1,8 @@
 //! What can be refused, and where. Which status, code and text that is, [`Problem`] knows.
 
+use std::collections::BTreeMap;
+use std::mem;
+
 use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use billing_core::ledger::LedgerError;
@@ -8,7 +11,7 @@ use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::Response;
-use utoipa::openapi::{Content, Object, Ref, RefOr, Type};
+use utoipa::openapi::{Content, Object, OpenApi, Ref, RefOr, Type};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::http::Problem;
@@ -109,6 +112,27 @@ where
 {
     let paths = paths.get_openapi_mut().paths.paths.values_mut();
     paths.flat_map(of_path)
+}
+
+/// Moves the examples to where each stands once, whatever many paths refuse alike.
+pub(crate) fn tell_once(description: &mut OpenApi) {
+    let mut told = BTreeMap::new();
+    let paths = description.paths.paths.values_mut().flat_map(of_path);
+    for response in paths.flat_map(|path| path.responses.responses.values_mut()) {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        let Some(RefOr::T(content)) = response.content.get_mut(CONTENT_TYPE) else {
+            continue;
+        };
+        for (code, example) in &mut content.examples {
+            let once = Ref::new(format!("#/components/examples/{code}"));
+            let example = mem::replace(example, RefOr::Ref(once));
+            told.insert(code.clone(), example);
+        }
+    }
+    let components = description.components.get_or_insert_default();
+    components.examples.extend(told);
 }
 
 fn of_path(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
