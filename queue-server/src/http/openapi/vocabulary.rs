@@ -2,6 +2,7 @@
 
 use billing_core::catalogue;
 use billing_core::change::QuarantineReason as Reason;
+use billing_core::event::MAX_TYPE_LENGTH;
 use billing_core::id::MAX_ID_LENGTH;
 use billing_core::ledger;
 use billing_core::mirror;
@@ -76,12 +77,12 @@ vocabulary! {
         Reason::Unreadable,
         Reason::FactsDiffer,
     ].map(Reason::as_str));
-    /// An event, exactly as Stripe sends and signs it.
+    /// An event, exactly as Stripe sends and signs it. A thin event is taken too, and set aside.
     StripeEvent = ObjectBuilder::new()
         .schema_type(Type::Object)
         .property("id", EventId::schema())
         .property("object", words(["event"]))
-        .property("type", string())
+        .property("type", string().min_length(Some(1)).max_length(Some(MAX_TYPE_LENGTH)))
         .property("created", ObjectBuilder::new().schema_type(Type::Integer).format(Some(INT64)))
         .property("data", ObjectBuilder::new().schema_type(Type::Object))
         .required("id").required("object").required("type").required("created").required("data")
