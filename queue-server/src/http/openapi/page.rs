@@ -1,7 +1,9 @@
 //! `/docs`: Swagger UI over the description. All of it comes from this program, and nothing from elsewhere.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
+use axum::body::Bytes;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::header::{
@@ -48,9 +50,13 @@ fn shown(name: &str) -> Result<Response, Problem> {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
     ];
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
     let packed = file.gzpipped.then_some([(CONTENT_ENCODING, "gzip")]);
     Ok(match packed {
-        Some(packed) => (headers, packed, file.bytes.into_owned()).into_response(),
-        None => (headers, file.bytes.into_owned()).into_response(),
+        Some(packed) => (headers, packed, bytes).into_response(),
+        None => (headers, bytes).into_response(),
     })
 }
