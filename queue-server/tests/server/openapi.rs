@@ -66,7 +66,7 @@ async fn every_path_answers_as_it_is_described() {
     let description = description(&server).await;
     assert_eq!(description["openapi"], "3.1.0");
     let operations = operations(&description);
-    assert_eq!(operations.len(), 22);
+    assert_eq!(operations.len(), 23);
     let mut ids = BTreeSet::new();
     for (method, path, operation) in operations {
         assert!(ids.insert(operation["operationId"].as_str().unwrap()));

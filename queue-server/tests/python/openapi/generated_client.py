@@ -59,6 +59,8 @@ def drive(url: str, token: str) -> None:
 
     happened = part("api.customers.list_happenings").sync("jenny", client=service, limit=1)
     assert happened.data[0].subject, happened
+    found = part("api.customers.list_customers").sync(client=service, search="jen").data
+    assert [one.queue_customer_id for one in found] == ["jenny"], found
     rows = part("api.operations.list_mirror_rows").sync(client=service).data
     assert [row.queue_customer_id for row in rows] == ["jenny"], rows
 

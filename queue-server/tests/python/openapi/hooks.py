@@ -47,7 +47,7 @@ def before_call(context, case, kwargs):
 
 @schemathesis.check
 def codes_are_documented(context, response, case):
-    """A problem is byte for byte one of the examples of its status."""
+    """A problem is one of the examples of its status, word for word."""
     kind = response.headers.get("content-type", [""])[0]
     if kind != PROBLEM or response.status_code == 405:
         return
@@ -55,4 +55,6 @@ def codes_are_documented(context, response, case):
     documented = responses[str(response.status_code)]["content"][PROBLEM]["examples"]
     problem = response.json()
     assert problem["code"] in documented, f"{problem['code']} is not among {sorted(documented)}"
+    examples = case.operation.schema.raw_schema["components"]["examples"]
+    assert problem == examples[problem["code"]]["value"], problem
     assert problem["status"] == response.status_code
