@@ -94,6 +94,14 @@ async fn every_path_answers_as_it_is_described() {
     }
 }
 
+/// Whatever is served is described: `routes!` takes both, and there is no other way into the router.
+#[test]
+fn no_path_gets_into_the_router_without_its_description() {
+    let map = include_str!("../../src/http.rs");
+    assert_eq!(map.matches("routes!(").count(), 23);
+    assert!(!map.contains(".route(") && !map.contains(".nest"));
+}
+
 #[tokio::test]
 async fn requests_and_answers_are_described_to_the_last_field() {
     let installation = Installation::new();
