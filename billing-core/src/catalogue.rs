@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::PriceId;
 
+/// The longest name of a tier, in characters.
+pub const MAX_TIER_LENGTH: usize = 64;
+
 /// The name of a tier, such as `pro`: a lower-case word with digits and underscores, at most 64
 /// characters. Clones share it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ impl Tier {
     /// [`InvalidTier`] when the text is no such name.
     pub fn parse(name: impl Into<String>) -> Result<Self, InvalidTier> {
         let name = name.into();
-        let valid = (1..=64).contains(&name.len())
+        let valid = (1..=MAX_TIER_LENGTH).contains(&name.len())
             && name
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');

@@ -28,7 +28,7 @@ use crate::time::StripeTime;
 /// `object` of a thin event, whose other fields have other types than a snapshot event's.
 const THIN_EVENT: &str = "v2.core.event";
 /// The longest event type that is stored, in bytes.
-const MAX_TYPE_LENGTH: usize = 255;
+pub const MAX_TYPE_LENGTH: usize = 255;
 
 /// A well-formed event. Only [`Event::decode`] makes one.
 #[derive(Debug, Clone, PartialEq)]

@@ -60,7 +60,8 @@ pub enum MirrorStatus {
 }
 
 impl MirrorStatus {
-    const ALL: [Self; 8] = [
+    /// All there are.
+    pub const ALL: [Self; 8] = [
         Self::Active,
         Self::Trialing,
         Self::PastDue,

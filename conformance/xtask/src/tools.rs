@@ -30,6 +30,7 @@ use crate::{step::Steps, workspace::Workspace};
 
 const STRIPE_CLI_BIN: &str = "STRIPE_CLI_BIN";
 const CONFORMANCE_PYTHON: &str = "CONFORMANCE_PYTHON";
+const OPENAPI_PYTHON: &str = "OPENAPI_PYTHON";
 const STRIPE_NODE_LIBRARY: &str = "STRIPE_NODE_LIBRARY";
 const WHEEL_PYTHON: &str = "WHEEL_PYTHON";
 const WRK_BIN: &str = "WRK_BIN";
@@ -49,6 +50,7 @@ pub(crate) struct Tools {
     stripe_cli: Option<PathBuf>,
     python: Option<PathBuf>,
     stripe_node: Option<PathBuf>,
+    openapi_python: Option<PathBuf>,
     wheel_python: Option<PathBuf>,
     wrk: Option<Wrk>,
 }
@@ -76,11 +78,17 @@ impl Tools {
             "tests compare Queue's own client with the official ones, pinned; 8 MB, once",
             || provided(STRIPE_NODE_LIBRARY, || stripe_node::install(workspace)),
         )?;
+        let openapi_python = steps.run(
+            "get what reads the server's description",
+            "schemathesis and a generator of clients, pinned, in an environment of their own; about 30 MB, once",
+            || provided(OPENAPI_PYTHON, || python::install(workspace, "openapi")),
+        )?;
         let wheel_python = wheel_python(workspace, steps)?;
         Ok(Self {
             stripe_cli: Some(stripe_cli),
             python: Some(python),
             stripe_node: Some(stripe_node),
+            openapi_python: Some(openapi_python),
             wheel_python: Some(wheel_python),
             wrk: wrk(workspace, steps),
         })
@@ -120,6 +128,7 @@ impl Tools {
             stripe_cli,
             python: None,
             stripe_node: None,
+            openapi_python: None,
             wheel_python,
             wrk: None,
         }
@@ -150,6 +159,8 @@ impl Tools {
         variables.extend(self.python.clone().map(|path| (CONFORMANCE_PYTHON, path)));
         let stripe_node = self.stripe_node.clone();
         variables.extend(stripe_node.map(|path| (STRIPE_NODE_LIBRARY, path)));
+        let openapi_python = self.openapi_python.clone();
+        variables.extend(openapi_python.map(|path| (OPENAPI_PYTHON, path)));
         let wheel_python = self.wheel_python.clone();
         variables.extend(wheel_python.map(|path| (WHEEL_PYTHON, path)));
         if let Some(wrk) = &self.wrk {

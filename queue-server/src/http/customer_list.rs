@@ -12,7 +12,9 @@ use billing_core::store::{CustomerFilter, MirrorState, StoreError};
 use billing_core::time::StripeTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::openapi::vocabulary;
 use super::page::{Entries, Page};
 use super::problem::Problem;
 use crate::app::App;
@@ -21,33 +23,51 @@ use crate::app::App;
 const MAX_SEARCH: usize = 255;
 
 /// Whom to list, and which page of them.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Listing {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
+    /// What `next` was on the page before.
     cursor: Option<String>,
     /// What the id begins with, or a Stripe customer's whole id.
+    #[param(max_length = 255, pattern = "^[!-~]*$")]
     #[serde(default)]
     search: String,
+    /// Only those whose row has this status.
+    #[param(value_type = Option<vocabulary::MirrorStatus>)]
     status: Option<MirrorStatus>,
+    /// Only those of this tier.
+    #[param(value_type = Option<vocabulary::Tier>)]
     plan_tier: Option<Tier>,
+    /// Only those who are in grace, or are not.
     in_grace: Option<bool>,
+    /// Only those of whom something is in doubt, or nothing is.
     in_doubt: Option<bool>,
 }
 
 /// A customer, as their mirror row should be.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Listed {
+    #[schema(value_type = vocabulary::CustomerId)]
     queue_customer_id: CustomerId,
+    #[schema(value_type = vocabulary::Tier)]
     plan_tier: Tier,
+    #[schema(value_type = vocabulary::MirrorStatus)]
     status: &'static str,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     current_period_end: Option<Timestamp>,
     /// Until when they are in grace; `null`: they are not.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     grace_ends_at: Option<Timestamp>,
     /// Whether what was heard of any of their subscriptions can be read in another way too.
     in_doubt: bool,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// When the row changes without an event.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     changes_at: Option<Timestamp>,
 }
 
@@ -63,7 +83,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Listing {
     }
 }
 
-/// Lists customers in the order of their ids' bytes.
+/// List customers, all or those whom somebody looks for.
+#[utoipa::path(
+    get,
+    path = "/api/v1/billing/customers",
+    operation_id = "list_customers",
+    tag = "customers",
+    params(Listing),
+    responses((status = 200, description = "A page of them, in the order of their ids' bytes", body = Entries<Listed>)),
+)]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     listing: Listing,

@@ -8,20 +8,34 @@ use axum::extract::{Path, State};
 use billing_core::id::CustomerId;
 use billing_core::ledger::Command;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::vocabulary;
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
 
 /// The answer to a registration.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Registered {
+    #[schema(value_type = vocabulary::ChosenCustomerId)]
     queue_customer_id: String,
     /// `applied`: there was no row yet. `duplicate`: there was.
+    #[schema(value_type = vocabulary::RegistrationOutcome)]
     outcome: &'static str,
 }
 
-/// Registers a customer; any number of times.
+/// Register a customer; any number of times.
+///
+/// Makes their row in the mirror, `free` and `none`, unless there is one.
+#[utoipa::path(
+    put,
+    path = "/api/v1/billing/customers/{id}",
+    operation_id = "register_customer",
+    tag = "customers",
+    params(("id" = inline(vocabulary::ChosenCustomerId), Path, description = "Your own id of the customer")),
+    responses((status = 200, description = "The row is there", body = Registered)),
+)]
 pub(crate) async fn register(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,

@@ -9,30 +9,45 @@ use billing_core::id::CustomerId;
 use billing_core::time::StripeTime;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::caller::Caller;
+use super::openapi::vocabulary;
 use super::problem::Problem;
 use crate::app::App;
 
 /// A customer's own view of what they have. Instants are RFC 3339.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
+    #[schema(value_type = vocabulary::CustomerId)]
     queue_customer_id: CustomerId,
     /// What gates go by.
+    #[schema(value_type = vocabulary::Tier)]
     plan_tier: Tier,
     /// `active`, `trialing`, `past_due` (in grace), `unpaid`, `paused`, `incomplete`, `canceled` or `none`.
     status: String,
     /// The end of the current period, as Stripe has it.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     current_period_end: Option<Timestamp>,
     /// The end of grace, while a payment has failed and the customer still has access.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     grace_ends_at: Option<Timestamp>,
     /// When the subscription ends, where that is decided.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     cancel_at: Option<Timestamp>,
     /// Since when features above the tier are locked (A5).
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     feature_locked_at: Option<Timestamp>,
 }
 
-/// Answers who asks for themselves.
+/// What a customer has.
+#[utoipa::path(
+    get,
+    path = "/api/v1/billing/me",
+    operation_id = "read_me",
+    tag = "subscribing",
+    responses((status = 200, description = "What they have now", body = Me)),
+)]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     Extension(Caller(customer)): Extension<Caller>,

@@ -12,8 +12,10 @@ use billing_core::mirror::MirrorTime;
 use billing_core::store::MirrorState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::body::Exactly;
+use super::openapi::vocabulary;
 use super::page::{Entries, Page};
 use super::problem::Problem;
 use crate::app::App;
@@ -21,30 +23,54 @@ use crate::clock;
 use crate::mirror::comparison;
 
 /// Whose row to send; nobody: all that differ.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MirrorSync)]
 pub(crate) struct Sync {
+    #[schema(value_type = Option<vocabulary::CustomerId>)]
     queue_customer_id: Option<CustomerId>,
 }
 
 /// What is done.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MirrorSynced)]
 pub(crate) struct Synced {
     /// `sent`: the row goes to the mirror. `asked`: the comparison begins within seconds.
+    #[schema(value_type = vocabulary::MirrorSyncOutcome)]
     outcome: &'static str,
 }
 
 /// A row, as the mirror should have it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MirrorRow)]
 pub(crate) struct Row {
+    #[schema(value_type = vocabulary::CustomerId)]
     queue_customer_id: CustomerId,
+    #[schema(value_type = vocabulary::Tier)]
     plan_tier: Tier,
+    #[schema(value_type = vocabulary::MirrorStatus)]
     status: &'static str,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     current_period_end: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
 }
 
-/// Sends one row, or compares all.
+/// Send one row of the mirror again, or compare all.
+///
+/// With a customer's id, their row is sent. Without, the mirror is compared with what it should be within seconds, and
+/// what differs is repaired.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/mirror-sync",
+    operation_id = "sync_mirror",
+    tag = "operations",
+    request_body = Sync,
+    responses(
+        (status = 200, description = "The row goes to the mirror", body = Synced),
+        (status = 202, description = "The comparison begins within seconds", body = Synced),
+    ),
+)]
 pub(crate) async fn sync(
     State(app): State<Arc<App>>,
     Exactly(Sync { queue_customer_id }): Exactly<Sync>,
@@ -62,7 +88,15 @@ pub(crate) async fn sync(
     Ok((StatusCode::OK, Json(Synced { outcome: "sent" })))
 }
 
-/// A page of all rows.
+/// Read every row, as the mirror should have it.
+#[utoipa::path(
+    get,
+    path = "/internal/v1/mirror",
+    operation_id = "list_mirror_rows",
+    tag = "operations",
+    params(Page),
+    responses((status = 200, description = "A page of rows, in the order of ids", body = Entries<Row>)),
+)]
 pub(crate) async fn feed(
     State(app): State<Arc<App>>,
     page: Page,

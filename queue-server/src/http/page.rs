@@ -6,17 +6,23 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{Array, Ref};
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 
 const MAX_LIMIT: u32 = 500;
 
 /// What to read: `limit` entries (100; at most 500), on from `cursor`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500, default = 100)]
     #[serde(default = "Page::default_limit")]
     limit: u32,
+    /// What `next` was on the page before.
     cursor: Option<String>,
 }
 
@@ -80,10 +86,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 }
 
 /// A page.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Entries<Entry> {
+    #[schema(schema_with = by_name::<Entry>)]
     data: Vec<Entry>,
     /// The cursor of the next page; `null` at the end.
+    #[schema(required = true)]
     next: Option<String>,
 }
 
@@ -95,6 +103,11 @@ impl<Entry> Entries<Entry> {
             next: None,
         }
     }
+}
+
+/// Entries by their name: derived, each page would have their fields in it.
+fn by_name<Entry: ToSchema>() -> Array {
+    Array::new(Ref::from_schema_name(Entry::name()))
 }
 
 /// No query, where there is nothing to choose.

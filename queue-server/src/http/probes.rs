@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use billing_core::mirror::{MirrorTime, Outbox};
 use metrics::gauge;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::vocabulary;
 use crate::app::App;
 use crate::clock;
 
@@ -17,12 +19,19 @@ use crate::clock;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The process lives.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "read_health",
+    tag = "probes",
+    responses((status = 200, description = "`ok`", body = str, content_type = "text/plain; charset=utf-8")),
+)]
 pub(crate) async fn healthz() -> &'static str {
     "ok"
 }
 
 /// What is ready and what is not.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Readiness {
     database: bool,
     mirror_worker: bool,
@@ -30,10 +39,23 @@ pub(crate) struct Readiness {
     refresh_worker: bool,
     reconcile_worker: bool,
     comparison_worker: bool,
+    #[schema(value_type = vocabulary::Switch)]
     billing: &'static str,
 }
 
-/// The database answers and the worker runs. Billing may be off: then that is what it is ready for.
+/// The database answers and the workers run.
+///
+/// Billing may be off: then that is what it is ready for.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "read_readiness",
+    tag = "probes",
+    responses(
+        (status = 200, description = "Ready", body = Readiness),
+        (status = 503, description = "Not ready", body = Readiness),
+    ),
+)]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
     let database = tokio::time::timeout(PROBE_TIMEOUT, app.store.check()).await;
     let readiness = Readiness {
@@ -61,8 +83,16 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Rea
     )
 }
 
-/// Metrics in Prometheus' text format. What a database that does not
-/// answer would tell is not a number: an old one would hide that.
+/// Metrics in Prometheus' text format.
+///
+/// What a database that does not answer would tell is not a number: an old one would hide that.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "read_metrics",
+    tag = "probes",
+    responses((status = 200, description = "All metrics", body = str, content_type = "text/plain; charset=utf-8")),
+)]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> String {
     let _ = tokio::time::timeout(PROBE_TIMEOUT, measure(&app)).await;
     app.metrics.render()

@@ -8,7 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use billing_core::ledger::LedgerError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::look::LookError;
 use crate::mirror::comparison::ComparisonError;
@@ -94,6 +94,27 @@ impl Problem {
     /// The stable code.
     pub(crate) fn code(self) -> &'static str {
         self.row().0
+    }
+
+    /// The status that it is answered with.
+    pub(crate) fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// What a person is told.
+    pub(crate) fn detail(self) -> &'static str {
+        self.row().2
+    }
+
+    /// What it is answered with.
+    pub(crate) fn body(self) -> Value {
+        let (code, status, detail) = self.row();
+        json!({
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "code": code,
+            "detail": detail,
+        })
     }
 
     /// Code, status, and what a person is told.
@@ -309,14 +330,8 @@ fn stripe_row(error: StripeError) -> (&'static str, StatusCode, &'static str) {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let (code, status, detail) = self.row();
-        let body = json!({
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "code": code,
-            "detail": detail,
-        });
-        let mut response = Response::new(Body::from(body.to_string()));
+        let status = self.status();
+        let mut response = Response::new(Body::from(self.body().to_string()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use billing_core::ledger::LedgerError;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::page::NoQuery;
 use super::problem::Problem;
@@ -16,16 +17,26 @@ use crate::clock;
 use crate::reconcile::{Progress, Report};
 
 /// What is known of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Reconcile {
     /// Whether a server is at it.
     running: bool,
     /// When the last one came to its end; `null` while one is not at its end.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     ended_at: Option<Timestamp>,
     report: Report,
 }
 
-/// Asks for one. It begins within seconds, unless one runs.
+/// Ask for a reconcile with Stripe.
+///
+/// It begins within seconds, unless one runs.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/reconcile",
+    operation_id = "ask_for_reconcile",
+    tag = "operations",
+    responses((status = 202, description = "Asked for; and what is known of the last one", body = Reconcile)),
+)]
 pub(crate) async fn ask(
     State(app): State<Arc<App>>,
     _: NoQuery,
@@ -37,7 +48,14 @@ pub(crate) async fn ask(
     Ok((StatusCode::ACCEPTED, known(&app).await?))
 }
 
-/// Tells of it.
+/// Tell of the reconcile that runs, or ran last.
+#[utoipa::path(
+    get,
+    path = "/internal/v1/reconcile",
+    operation_id = "read_reconcile",
+    tag = "operations",
+    responses((status = 200, description = "What it found so far", body = Reconcile)),
+)]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     _: NoQuery,

@@ -17,18 +17,22 @@ use billing_core::store::{
 use billing_core::time::StripeTime;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::vocabulary;
 use super::page::{Entries, NoQuery, Page};
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
 
 /// Everything of a customer but invoices and history, at one moment. Instants are RFC 3339.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct CustomerRecord {
+    #[schema(value_type = vocabulary::CustomerId)]
     queue_customer_id: CustomerId,
     access: Access,
     /// `null` for whom no row was ever made: neither registered nor bound.
+    #[schema(required = true)]
     mirror: Option<Mirror>,
     /// The Stripe customers that are bound to them.
     accounts: Vec<Account>,
@@ -36,103 +40,155 @@ pub(crate) struct CustomerRecord {
 }
 
 /// Whether a gate for the customer's own tier lets them through, and why.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Access {
     open: bool,
     /// `allow`, or why not: the gate's own word (docs/READING.md).
+    #[schema(value_type = vocabulary::GateDecision)]
     decision: &'static str,
     /// Until when, if nothing more is heard. Gates add their leeway.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     until: Option<Timestamp>,
     /// The subscription that counts (A1).
+    #[schema(value_type = Option<vocabulary::StripeId>, required = true)]
     by: Option<SubscriptionId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Mirror {
+    #[schema(value_type = vocabulary::Tier)]
     plan_tier: Tier,
+    #[schema(value_type = vocabulary::MirrorStatus)]
     status: &'static str,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     current_period_end: Option<Timestamp>,
     /// The row's version.
+    #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// Since when the mirror waits for this row; `null`: it has it.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     waiting_since: Option<Timestamp>,
     /// When the row changes without an event.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     changes_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Account {
+    #[schema(value_type = vocabulary::StripeId)]
     stripe_customer_id: StripeCustomerId,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     bound_at: Option<Timestamp>,
+    #[schema(value_type = Option<vocabulary::EventId>, required = true)]
     bound_by: Option<EventId>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     deleted_at: Option<Timestamp>,
 }
 
 /// A subscription as our policy sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Subscription {
+    #[schema(value_type = vocabulary::StripeId)]
     stripe_subscription_id: SubscriptionId,
+    #[schema(value_type = vocabulary::StripeId)]
     stripe_customer_id: StripeCustomerId,
     /// `past_due` in grace, `unpaid` after it, else Stripe's.
+    #[schema(value_type = vocabulary::SubscriptionStatus)]
     status: SubscriptionStatus,
+    #[schema(value_type = vocabulary::Tier)]
     plan_tier: Tier,
+    #[schema(value_type = Vec<vocabulary::StripeId>)]
     prices: Vec<PriceId>,
     entitled: bool,
     ended: bool,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     current_period_end: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     grace_ends_at: Option<Timestamp>,
     cancel_at_period_end: bool,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     cancel_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     resumes_at: Option<Timestamp>,
+    #[schema(value_type = Option<vocabulary::StripeId>, required = true)]
     latest_invoice: Option<InvoiceId>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     feature_locked_at: Option<Timestamp>,
     /// Whether what was heard of it can be read in another way too.
     in_doubt: bool,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     changes_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Invoice {
+    #[schema(value_type = vocabulary::StripeId)]
     stripe_invoice_id: InvoiceId,
+    #[schema(value_type = vocabulary::StripeId)]
     stripe_customer_id: StripeCustomerId,
+    #[schema(value_type = Option<vocabulary::StripeId>, required = true)]
     stripe_subscription_id: Option<SubscriptionId>,
+    #[schema(value_type = vocabulary::InvoiceStatus)]
     status: InvoiceStatus,
+    #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     finalized_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     paid_at: Option<Timestamp>,
+    #[schema(required = true)]
     billing_reason: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     first_failed_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_failed_at: Option<Timestamp>,
+    #[schema(required = true)]
     failed_attempts: Option<u32>,
 }
 
 /// A row of the audit chain (docs/AUDIT.md).
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Happening {
     seq: u64,
+    #[schema(format = DateTime)]
     recorded_at: String,
     actor: String,
     action: String,
     subject: String,
+    #[schema(required = true)]
     event_id: Option<String>,
+    #[schema(value_type = Value)]
     details: serde_json::Value,
 }
 
 /// An event that was set aside.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct SetAside {
+    #[schema(value_type = vocabulary::EventId)]
     event_id: EventId,
+    #[schema(value_type = vocabulary::QuarantineReason)]
     reason: &'static str,
     #[serde(rename = "type")]
     event_type: String,
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     created: Option<Timestamp>,
+    #[schema(required = true)]
     object_id: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
 }
 
 type Id = Result<Path<String>, PathRejection>;
 
-/// `GET /api/v1/billing/customers/{id}`
+/// Read a customer: open or closed, why, and until when.
+#[utoipa::path(
+    get,
+    path = "/api/v1/billing/customers/{id}",
+    operation_id = "read_customer",
+    tag = "customers",
+    params(("id" = inline(vocabulary::CustomerId), Path, description = "Your own id of the customer, or `stripe:cus_…`")),
+    responses((status = 200, description = "The customer at one moment", body = CustomerRecord)),
+)]
 pub(crate) async fn customer(
     State(app): State<Arc<App>>,
     id: Id,
@@ -143,7 +199,15 @@ pub(crate) async fn customer(
     Ok(Json(CustomerRecord::of(id, records, &app.policy)))
 }
 
-/// `GET /api/v1/billing/customers/{id}/subscriptions`
+/// Read a customer's subscriptions.
+#[utoipa::path(
+    get,
+    path = "/api/v1/billing/customers/{id}/subscriptions",
+    operation_id = "list_subscriptions",
+    tag = "customers",
+    params(("id" = inline(vocabulary::CustomerId), Path, description = "Your own id of the customer, or `stripe:cus_…`")),
+    responses((status = 200, description = "All of them", body = Entries<Subscription>)),
+)]
 pub(crate) async fn subscriptions(
     State(app): State<Arc<App>>,
     id: Id,
@@ -155,7 +219,15 @@ pub(crate) async fn subscriptions(
     )))
 }
 
-/// `GET /api/v1/billing/customers/{id}/invoices`
+/// Read a customer's invoices, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/billing/customers/{id}/invoices",
+    operation_id = "list_invoices",
+    tag = "customers",
+    params(("id" = inline(vocabulary::CustomerId), Path, description = "Your own id of the customer, or `stripe:cus_…`"), Page),
+    responses((status = 200, description = "A page of them", body = Entries<Invoice>)),
+)]
 pub(crate) async fn invoices(
     State(app): State<Arc<App>>,
     id: Id,
@@ -171,7 +243,17 @@ pub(crate) async fn invoices(
     Ok(Json(page.of(rows, Invoice::from, InvoicePlace::of)))
 }
 
-/// `GET /api/v1/billing/customers/{id}/timeline`
+/// Read what happened to a customer, the newest first.
+///
+/// These are the rows of the audit chain that concern them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/billing/customers/{id}/timeline",
+    operation_id = "list_happenings",
+    tag = "customers",
+    params(("id" = inline(vocabulary::CustomerId), Path, description = "Your own id of the customer, or `stripe:cus_…`"), Page),
+    responses((status = 200, description = "A page of it", body = Entries<Happening>)),
+)]
 pub(crate) async fn timeline(
     State(app): State<Arc<App>>,
     id: Id,
@@ -187,7 +269,15 @@ pub(crate) async fn timeline(
     Ok(Json(page.of(rows, Happening::from, |row| row.seq)))
 }
 
-/// `GET /internal/v1/quarantine`
+/// Read which events were set aside, and why.
+#[utoipa::path(
+    get,
+    path = "/internal/v1/quarantine",
+    operation_id = "list_quarantine",
+    tag = "operations",
+    params(Page),
+    responses((status = 200, description = "A page of them, in the order of events' ids", body = Entries<SetAside>)),
+)]
 pub(crate) async fn quarantine(
     State(app): State<Arc<App>>,
     page: Page,

@@ -8,7 +8,9 @@ use axum::extract::{Path, State};
 use billing_core::id::EventId;
 use billing_core::ledger::Command;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::openapi::vocabulary;
 use super::problem::Problem;
 use super::webhook;
 use crate::app::App;
@@ -16,13 +18,25 @@ use crate::clock;
 use crate::stripe::StripeError;
 
 /// What came of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Replayed {
+    #[schema(value_type = vocabulary::EventId)]
     event_id: EventId,
+    #[schema(value_type = vocabulary::EventOutcome)]
     outcome: &'static str,
 }
 
-/// Takes an event that Stripe still has (thirty days), as if it were delivered.
+/// Take an event again that Stripe still has.
+///
+/// Stripe keeps them for thirty days. It is taken as if it were delivered.
+#[utoipa::path(
+    post,
+    path = "/internal/v1/events/{id}/replay",
+    operation_id = "replay_event",
+    tag = "operations",
+    params(("id" = inline(vocabulary::EventId), Path, description = "Stripe's id of the event")),
+    responses((status = 200, description = "Committed", body = Replayed)),
+)]
 pub(crate) async fn replay(
     State(app): State<Arc<App>>,
     id: Result<Path<String>, PathRejection>,

@@ -14,19 +14,34 @@ use billing_core::ledger::{Command, Outcome};
 use billing_core::signature::{self, Delivery, MAX_BODY_BYTES};
 use metrics::counter;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body;
+use super::openapi::vocabulary;
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
 
 /// The answer to a delivery.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Receipt {
+    #[schema(value_type = vocabulary::EventOutcome)]
     outcome: &'static str,
 }
 
-/// Takes a delivery.
+/// Take a delivery of Stripe's.
+///
+/// 200 says that the outcome is committed. Whatever else it is answered, Stripe sends it again. The body must be
+/// the very bytes that were signed.
+#[utoipa::path(
+    post,
+    path = "/api/v1/billing/webhook",
+    operation_id = "receive_delivery",
+    tag = "webhook",
+    params(("Stripe-Signature" = String, Header, description = "`t=` a Unix time, and `v1=` an HMAC-SHA256 over it and the body")),
+    request_body = vocabulary::StripeEvent,
+    responses((status = 200, description = "Committed", body = Receipt)),
+)]
 pub(crate) async fn receive(
     State(app): State<Arc<App>>,
     request: Request,

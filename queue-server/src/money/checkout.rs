@@ -4,16 +4,18 @@ use billing_core::claim::{Claim, ClaimStep, Via, Wanted};
 use billing_core::id::ObjectId;
 use billing_core::ledger::Outcome;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Desk;
 use super::claim::{Pursued, ToPay, reach, standing};
-use crate::http::Problem;
+use crate::http::{Problem, vocabulary};
 use crate::stripe::{CheckoutSession, CheckoutStatus, Key, NewCheckout, StripeError};
 
 /// Where the customer goes.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct CheckoutOpened {
     url: String,
+    #[schema(value_type = vocabulary::StripeId)]
     session_id: ObjectId,
 }
 

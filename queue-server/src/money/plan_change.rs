@@ -4,20 +4,24 @@ use billing_core::catalogue::Tier;
 use billing_core::event::SubscriptionStatus;
 use billing_core::ledger::{Act, Command};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Desk;
 use crate::clock;
-use crate::http::Problem;
+use crate::http::{Problem, vocabulary};
 use crate::stripe::{Key, StripeError};
 
 /// What came of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PlanChange {
     /// `changed`: the plan is paid for. `pending`: it waits for its payment. `unchanged`: it was the plan already.
+    #[schema(value_type = vocabulary::PlanChangeOutcome)]
     outcome: &'static str,
+    #[schema(value_type = vocabulary::Tier)]
     plan_tier: Tier,
     /// What the page needs to take the payment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     client_secret: Option<String>,
 }
 

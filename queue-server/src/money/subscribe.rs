@@ -4,16 +4,18 @@ use billing_core::claim::{Claim, ClaimStep, Via, Wanted};
 use billing_core::id::{ObjectId, PaymentMethodId, StripeCustomerId, SubscriptionId};
 use billing_core::ledger::Outcome;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Desk;
 use super::claim::{Pursued, ToPay, reach, standing};
-use crate::http::Problem;
+use crate::http::{Problem, vocabulary};
 use crate::stripe::{Answer, Key, NewSubscription, StripeError, StripeSubscription};
 
 /// What the page needs to take the payment.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Subscribed {
     client_secret: String,
+    #[schema(value_type = vocabulary::StripeId)]
     subscription_id: SubscriptionId,
 }
 

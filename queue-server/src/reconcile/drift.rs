@@ -7,41 +7,57 @@ use billing_core::ledger::Outcome;
 use billing_core::store::SubscriptionRow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::http::vocabulary;
 
 /// Differences that are kept one by one; all are counted, and stand in the log and in the audit chain.
 const KEPT: usize = 1000;
 
 /// What a run found. Free of personal data.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct Report {
     /// Subscriptions that were looked at.
+    #[schema(required = true)]
     pub(crate) subscriptions: u64,
     /// Those of them that were not known here.
+    #[schema(required = true)]
     pub(crate) imported: u64,
     /// Those of them that were other than Stripe shows.
+    #[schema(required = true)]
     pub(crate) repaired: u64,
     /// How often each field was.
+    #[schema(required = true)]
     pub(crate) fields: BTreeMap<String, u64>,
     /// The first of those differences.
+    #[schema(required = true)]
     pub(crate) differences: Vec<Difference>,
     /// Live subscriptions here that Stripe does not have.
+    #[schema(required = true, value_type = Vec<vocabulary::StripeId>)]
     pub(crate) unknown: Vec<SubscriptionId>,
     /// Open invoices that were looked at.
+    #[schema(required = true)]
     pub(crate) invoices: u64,
     /// Events that were looked at, and those that changed something.
+    #[schema(required = true)]
     pub(crate) events: u64,
+    #[schema(required = true)]
     pub(crate) events_applied: u64,
     /// Objects of Stripe's that can't be read, and were passed over.
+    #[schema(required = true)]
     pub(crate) unreadable: u64,
 }
 
 /// A field that was other than it should be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Difference {
+    #[schema(value_type = vocabulary::StripeId)]
     stripe_subscription_id: SubscriptionId,
     field: String,
+    #[schema(value_type = Value)]
     was: Value,
+    #[schema(value_type = Value)]
     is: Value,
 }
 

@@ -25,6 +25,7 @@ mod mirror;
 mod mirror_outage;
 mod mirror_push;
 mod money;
+mod openapi;
 mod outage;
 mod poison;
 mod pool;

@@ -18,6 +18,8 @@ use conformance::simulator::{ApiVersion, Endpoint, ReceivedRequest, Simulator, S
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
+pub(crate) use portal::prepared;
+
 use crate::support::{Installation, SECRET, Server, TOKEN, eventually};
 
 const KEY: &str = "rk_test_of_the_tests";

@@ -1,4 +1,5 @@
-//! Python environments of the suite's own: one with Stripe's official client, one for the wheel.
+//! Python environments of the suite's own: one with Stripe's official client, one that
+//! reads the server's description, one for the wheel.
 
 use std::{
     fs,
@@ -16,11 +17,11 @@ use crate::{
 
 const ADVICE: Advice = Advice {
     missing: "Python 3.10 or newer (https://python.org; Debian and Ubuntu: apt install python3 python3-venv; macOS: \
-              brew install python). Or set CONFORMANCE_PYTHON and WHEEL_PYTHON to the pythons of environments that \
-              have conformance/xtask/tools/{python,wheel}/requirements.txt",
+              brew install python). Or set CONFORMANCE_PYTHON, OPENAPI_PYTHON and WHEEL_PYTHON to the pythons of \
+              environments that have conformance/xtask/tools/{python,openapi,wheel}/requirements.txt",
     failed: "Python must be 3.10 or newer, with its venv module (Debian and Ubuntu: apt install python3-venv), and pip \
-             must reach its index once. Without network, set CONFORMANCE_PYTHON and WHEEL_PYTHON to the pythons of \
-             environments that have conformance/xtask/tools/{python,wheel}/requirements.txt",
+             must reach its index once. Without network, set CONFORMANCE_PYTHON, OPENAPI_PYTHON and WHEEL_PYTHON to \
+             the pythons of environments that have conformance/xtask/tools/{python,openapi,wheel}/requirements.txt",
 };
 const OLDEST: (u32, u32) = (3, 10);
 
@@ -101,6 +102,10 @@ mod tests {
             (
                 include_str!("../../tools/python/requirements.txt"),
                 "stripe==",
+            ),
+            (
+                include_str!("../../tools/openapi/requirements.txt"),
+                "schemathesis==",
             ),
             (
                 include_str!("../../tools/wheel/requirements.txt"),

@@ -17,7 +17,7 @@ async fn subscribed(shop: &Shop, server: &Server, customer: Customer<'_>, tier: 
 }
 
 /// A shop that `stripe setup` has prepared.
-async fn prepared() -> Shop {
+pub(crate) async fn prepared() -> Shop {
     let shop = Shop::open().await;
     let setup = [
         "stripe",
