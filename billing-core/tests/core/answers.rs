@@ -208,3 +208,19 @@ async fn a_look_at_a_customer_counts_where_it_shows_something_else_o4() {
     assert_eq!(row["name"], "Jenny Rosen");
     assert_eq!(look_at("Jenny Rosen", 40).await, Outcome::Stale);
 }
+
+#[tokio::test]
+async fn doubt_about_what_is_over_is_told_of_the_customer_too_o3() {
+    let ledger = TestLedger::start().await;
+    for (id, status) in [("evt_1", "canceled"), ("evt_2", "unpaid")] {
+        let event_type = "customer.subscription.deleted";
+        let deleted = bodies::event(id, event_type, BASE + 10, subscription(status));
+        let deleted = bodies::decode(deleted.to_string()).unwrap();
+        ledger.ingest(&deleted, after(10)).await;
+    }
+    let row = ledger.rows("mirror_row").await.remove(0);
+    assert_eq!(
+        (&row["status"], &row["in_doubt"]),
+        (&json!("canceled"), &json!(1))
+    );
+}

@@ -2,7 +2,7 @@
 -- ended, and what begins alike stands together.
 alter table mirror_row
     alter column queue_customer_id type text collate "C",
-    -- Of the subscription that counts, while it is in grace.
+    -- Until when they are in grace, while they are.
     add column grace_ends_at timestamptz,
     -- Whether what was heard of any of their subscriptions can be read in another way too.
     add column in_doubt boolean not null default false;

@@ -1,5 +1,5 @@
 -- Who is listed, by what operators look for.
--- Until when the subscription that counts is in grace; in seconds since 1970.
+-- Until when they are in grace, while they are; in seconds since 1970.
 alter table mirror_row add column grace_ends_at integer;
 -- Whether what was heard of any of their subscriptions can be read in another way too.
 alter table mirror_row add column in_doubt integer not null default 0;

@@ -83,7 +83,8 @@ pub(crate) async fn sync(
     if known.mirror.is_none() && known.customers.is_empty() {
         return Err(Problem::CustomerUnknown);
     }
-    let command = comparison::send_again(&app, customer).await?;
+    let version = known.mirror.map(|row| row.updated_at);
+    let command = comparison::send_again(&app, customer, version).await?;
     app.commit(command, clock::now()).await?;
     Ok((StatusCode::OK, Json(Synced { outcome: "sent" })))
 }

@@ -12,7 +12,7 @@ use billing_core::mirror::{
     BatchReader, MalformedRow, MirrorError, MirrorRow, MirrorTime, Outbox, SqlMirror, UnverifiedRow,
 };
 use billing_core::store::{MirrorState, StoreError};
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,10 @@ const UNDER_WAY: Duration = Duration::from_secs(2);
 /// How long after its start a server compares, and after a comparison that stopped. Then mostly somebody has just
 /// restored a backup, or what stopped it is over.
 const SOON: Duration = Duration::from_secs(10);
+/// Rows that differ and are waited for together. A mirror that lost everything must not cost a wait for each page.
+const MANY: usize = 20 * PAGE as usize;
+/// Rows that are repaired at once: the ledger and the mirror have others to serve.
+const AT_ONCE: usize = 64;
 /// How many rows may wait when a receiver is sent more: real changes must not wait behind all that are sent again.
 const MAX_WAITING: u64 = 1000;
 /// How often it looks whether they still do.
@@ -67,6 +71,7 @@ impl ComparisonWorker {
         let every = self.every.and_then(|every| Duration::try_from(every).ok());
         let work = async {
             let mut pause = every.map(|every| every.min(SOON));
+            let mut asked = false;
             loop {
                 let due = async {
                     match pause {
@@ -74,12 +79,16 @@ impl ComparisonWorker {
                         None => std::future::pending().await,
                     }
                 };
-                let asked = tokio::select! {
-                    () = self.app.sync_asked.notified() => true,
-                    () = due => false,
-                };
+                tokio::select! {
+                    () = self.app.sync_asked.notified() => asked = true,
+                    () = due => {}
+                }
                 pause = match self.sync(asked).await {
-                    Ok(()) => every,
+                    Ok(()) => {
+                        asked = false;
+                        every
+                    }
+                    // Who asked is answered by the next one.
                     Err(error) => {
                         let code = error.code();
                         tracing::warn!(code, "the mirror could not be compared");
@@ -123,11 +132,12 @@ async fn send_all(app: &App) -> Result<(), ComparisonError> {
         };
         after = Some(last.clone());
         sent += customers.len();
-        let commands = customers.into_iter().map(|customer| Command::SendAgain {
-            customer,
-            found: None,
+        let commits = customers.into_iter().map(|customer| {
+            let found = None;
+            commit(app, Command::SendAgain { customer, found })
         });
-        try_join_all(commands.map(|command| commit(app, command))).await?;
+        let mut commits = stream::iter(commits).buffer_unordered(AT_ONCE);
+        while commits.try_next().await?.is_some() {}
     }
 }
 
@@ -135,14 +145,15 @@ fn customers_of(rows: Vec<MirrorState>) -> impl Iterator<Item = CustomerId> {
     rows.into_iter().map(|row| row.queue_customer_id)
 }
 
-/// Commits; one customer whose records the ledger can't take must not keep the others from theirs.
-async fn commit(app: &App, command: Command) -> Result<(), LedgerError> {
+/// Commits, and says whether it did: one customer whose records the ledger can't take must not keep the others from
+/// theirs.
+async fn commit(app: &App, command: Command) -> Result<bool, LedgerError> {
     match app.ledger.commit(command, clock::now()).await {
         Err(error) if !error.is_transient() => {
             tracing::error!(code = error.code(), "a mirror row could not be sent again");
-            Ok(())
+            Ok(false)
         }
-        outcome => outcome.map(drop),
+        outcome => outcome.map(|_| true),
     }
 }
 
@@ -184,10 +195,8 @@ impl Comparison<'_> {
         let mut after = String::new();
         loop {
             let rows = self.table.rows_after(&after, PAGE).await?;
+            // In whatever order the database has them: each page begins after the one before.
             let Some(last) = rows.last() else { break };
-            if last.queue_customer_id <= after && !after.is_empty() {
-                break;
-            }
             after.clone_from(&last.queue_customer_id);
             let ids = rows.iter().map(|row| &row.queue_customer_id);
             let customers: Vec<CustomerId> = ids.flat_map(CustomerId::parse).collect();
@@ -238,9 +247,9 @@ impl Comparison<'_> {
         Ok(customers.into_iter().filter_map(compare).collect())
     }
 
-    /// Repairs once there is a page of them, so that few are waited for and none are kept for long.
+    /// Repairs once there are many, so that few are waited for and not all are kept.
     async fn repair_if_many(&self, suspects: &mut Vec<Suspect>) -> Result<usize, ComparisonError> {
-        if suspects.len() < PAGE as usize {
+        if suspects.len() < MANY {
             return Ok(0);
         }
         self.repair(std::mem::take(suspects)).await
@@ -252,6 +261,14 @@ impl Comparison<'_> {
             return Ok(0);
         }
         tokio::time::sleep(UNDER_WAY).await;
+        let mut repaired = 0;
+        for suspects in suspects.chunks(PAGE as usize) {
+            repaired += self.repair_page(suspects).await?;
+        }
+        Ok(repaired)
+    }
+
+    async fn repair_page(&self, suspects: &[Suspect]) -> Result<usize, ComparisonError> {
         let wanted = suspects
             .iter()
             .map(|suspect| (suspect.customer.clone(), suspect.wanted));
@@ -273,15 +290,19 @@ impl Comparison<'_> {
         for suspect in &suspects {
             tell(suspect);
         }
-        let mends = suspects.iter().map(|suspect| self.mend(suspect));
-        try_join_all(mends).await?;
-        Ok(suspects.len())
+        let mends = suspects.into_iter().map(|suspect| self.mend(suspect));
+        let mut mends = stream::iter(mends).buffer_unordered(AT_ONCE);
+        let mut repaired = 0;
+        while let Some(is_repaired) = mends.try_next().await? {
+            repaired += usize::from(is_repaired);
+        }
+        Ok(repaired)
     }
 
-    async fn mend(&self, suspect: &Suspect) -> Result<(), ComparisonError> {
+    async fn mend(&self, suspect: Suspect) -> Result<bool, ComparisonError> {
         let command = Command::SendAgain {
-            customer: suspect.customer.clone(),
-            found: Some(self.found(suspect).await?),
+            found: Some(self.found(&suspect).await?),
+            customer: suspect.customer,
         };
         Ok(commit(self.app, command).await?)
     }
@@ -317,10 +338,11 @@ fn tell(suspect: &Suspect) {
     );
 }
 
-/// What sends one customer's row again, above what the mirror has.
+/// What sends one customer's row again, above what the mirror has: it should have had a version for a while.
 pub(crate) async fn send_again(
     app: &App,
     customer: CustomerId,
+    version: Option<MirrorTime>,
 ) -> Result<Command, ComparisonError> {
     let found = match &app.mirror {
         Mirror::Table(table) => {
@@ -328,7 +350,9 @@ pub(crate) async fn send_again(
             let waits = !app.store.waiting_among(&customers).await?.is_empty();
             let comparison = Comparison { app, table };
             let suspects = comparison.suspects_among(customers).await?;
-            match suspects.first().filter(|_| !waits) {
+            // What was committed since is on its way, and no drift.
+            let drifted = |suspect: &&Suspect| !waits && suspect.wanted == version;
+            match suspects.first().filter(drifted) {
                 Some(suspect) => Some(comparison.found(suspect).await?),
                 None => None,
             }

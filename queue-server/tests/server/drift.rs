@@ -125,6 +125,40 @@ async fn what_somebody_changed_in_the_mirror_is_found_and_repaired_m5() {
     .await;
 }
 
+/// More than a page of them, in a mirror that sorts them as a dictionary does.
+#[tokio::test]
+async fn rows_of_nobody_are_found_wherever_the_mirror_sorts_them_m5() {
+    let installation = Installation::new();
+    if installation.engine() == Engine::Postgres {
+        let words = "alter table billing_subscription_mirror
+                     alter column queue_customer_id type text collate \"en-US-x-icu\"";
+        installation.meddle(words).await.unwrap();
+    }
+    let server = installation.serve().await;
+    let now = instant(&installation, "2026-01-01 00:00:00");
+    for (letter, count) in [("A", 300), ("b", 400), ("C", 300), ("d", 300), ("Z", 1)] {
+        let rows = (0..count)
+            .map(|number| format!("('{letter}{number:03}', 'pro_plus', 'active', null, {now})"));
+        let rows: Vec<String> = rows.collect();
+        let insert = format!(
+            "insert into billing_subscription_mirror
+             (queue_customer_id, plan_tier, status, current_period_end, updated_at) values {}",
+            rows.join(", ")
+        );
+        installation.meddle(&insert).await.unwrap();
+    }
+    sync(&server, json!({})).await;
+    let open = "select count(*) from billing_subscription_mirror where status <> 'none'";
+    within(PATIENCE, "nobody is let in", async || {
+        installation.count(open).await == 0
+    })
+    .await;
+    assert_eq!(
+        server.metric("billing_mirror_drift_total").await,
+        Some(1301.0)
+    );
+}
+
 #[tokio::test]
 async fn one_customer_whose_records_are_damaged_keeps_no_other_row_wrong_m5() {
     let installation = Installation::new();
@@ -241,7 +275,15 @@ async fn a_healthy_row_that_is_sent_again_stays_the_same_version_m5() {
     let server = subscribers(&installation).await;
     let versions = "select count(*) from billing_action_log";
     let before = installation.count(versions).await;
-    sync(&server, json!({"queue_customer_id": "user-2"})).await;
+    let sent = async || {
+        let sent = r#"billing_mirror_rows_total{result="sent"}"#;
+        server.metric(sent).await
+    };
+    let sent_before = sent().await;
+    assert!(sent_before.is_some());
+    let answer = sync(&server, json!({"queue_customer_id": "user-2"})).await;
+    assert_eq!(answer, (StatusCode::OK, json!({"outcome": "sent"})));
+    eventually("it goes there again", async || sent().await > sent_before).await;
     assert_eq!(installation.count(versions).await, before);
 }
 
