@@ -69,3 +69,29 @@ impl RoutedGates {
         &self.gates[self.gates.len() - 1]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Tier;
+
+    #[test]
+    fn a_path_has_the_gate_of_its_tier_and_an_exempt_one_none() {
+        let [pro, pro_plus] = ["pro", "pro_plus"].map(|tier| Tier::parse(tier).unwrap());
+        let routes = Routes::gated_by_default(pro.clone())
+            .gate("/export/*", pro_plus.clone())
+            .and_then(|routes| routes.exempt("/health"))
+            .unwrap();
+        let gates = RoutedGates::everywhere(Gate::new(pro.clone()).unwrap());
+        let gates = gates.with_routes(routes).unwrap();
+        let before = |path| {
+            gates
+                .gate(path, None, None)
+                .map(|gate| gate.required_tier())
+        };
+        assert_eq!(before("/health"), None);
+        assert_eq!(before("/reports"), Some(&pro));
+        assert_eq!(before("/export/all"), Some(&pro_plus));
+        assert_eq!(gates.strictest().required_tier(), &pro_plus);
+    }
+}
