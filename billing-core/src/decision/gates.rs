@@ -92,6 +92,10 @@ mod tests {
         assert_eq!(before("/health"), None);
         assert_eq!(before("/reports"), Some(&pro));
         assert_eq!(before("/export/all"), Some(&pro_plus));
+        // A request line may hold a whole URL.
+        let url = "https://app.example.com/export/all?page=2";
+        assert_eq!(before(url), Some(&pro_plus));
+        assert_eq!(before("https://app.example.com"), Some(&pro));
         assert_eq!(gates.strictest().required_tier(), &pro_plus);
     }
 }
