@@ -29,9 +29,9 @@ use crate::{step::Steps, workspace::Workspace};
 
 /// The developer workflow of the workspace.
 ///
-/// Needs Rust. `test` and `ci` also need npm and python3: they fetch the official Stripe CLI and Stripe's Python
-/// client, both pinned, into the build folder, and PostgreSQL where the machine has none. Nothing is installed outside
-/// it. `fuzz` needs a nightly toolchain of Rust; `ci` goes on without.
+/// Needs Rust. `test` and `ci` also need npm and python3: they fetch the official Stripe CLI, Stripe's clients and the
+/// Python packages that tests use, all pinned, into the build folder, and PostgreSQL where the machine has none. Nothing
+/// is installed outside it. `fuzz` needs a nightly toolchain of Rust; `ci` goes on without.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",

@@ -9,7 +9,7 @@ use billing_core::catalogue::Tier;
 use billing_core::id::CustomerId;
 use billing_core::ledger::LedgerError;
 use billing_core::mirror::MirrorTime;
-use billing_core::store::MirrorState;
+use billing_core::store::{CustomerFilter, MirrorState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -103,7 +103,10 @@ pub(crate) async fn feed(
     page: Page,
 ) -> Result<Json<Entries<Row>>, Problem> {
     let after: Option<CustomerId> = page.after()?;
-    let rows = app.store.mirror_rows_after(after.as_ref(), page.limit());
+    let everybody = CustomerFilter::default();
+    let rows = app
+        .store
+        .customers(&everybody, after.as_ref(), page.limit());
     let rows = rows.await;
     let rows = rows.map_err(|error| Problem::NotCommitted(LedgerError::Store(error)))?;
     Ok(Json(

@@ -11,7 +11,7 @@ use billing_core::ledger::{Command, Found, LedgerError};
 use billing_core::mirror::{
     BatchReader, MalformedRow, MirrorError, MirrorRow, MirrorTime, Outbox, SqlMirror, UnverifiedRow,
 };
-use billing_core::store::{MirrorState, StoreError};
+use billing_core::store::{CustomerFilter, MirrorState, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use metrics::counter;
@@ -124,8 +124,7 @@ async fn send_all(app: &App) -> Result<(), ComparisonError> {
         while app.store.depth().await?.waiting > MAX_WAITING {
             tokio::time::sleep(PAUSE).await;
         }
-        let rows = app.store.mirror_rows_after(after.as_ref(), PAGE).await?;
-        let customers: Vec<CustomerId> = customers_of(rows).collect();
+        let customers = customers_after(app, after.as_ref()).await?;
         let Some(last) = customers.last() else {
             tracing::info!(rows = sent, "all rows go to the mirror again");
             return Ok(());
@@ -139,6 +138,16 @@ async fn send_all(app: &App) -> Result<(), ComparisonError> {
         let mut commits = stream::iter(commits).buffer_unordered(AT_ONCE);
         while commits.try_next().await?.is_some() {}
     }
+}
+
+/// The next of all customers.
+async fn customers_after(
+    app: &App,
+    after: Option<&CustomerId>,
+) -> Result<Vec<CustomerId>, StoreError> {
+    let everybody = CustomerFilter::default();
+    let rows = app.store.customers(&everybody, after, PAGE).await?;
+    Ok(customers_of(rows).collect())
 }
 
 fn customers_of(rows: Vec<MirrorState>) -> impl Iterator<Item = CustomerId> {
@@ -183,9 +192,7 @@ impl Comparison<'_> {
         let mut suspects = Vec::new();
         let mut after = None;
         loop {
-            let store = &self.app.store;
-            let rows = store.mirror_rows_after(after.as_ref(), PAGE).await?;
-            let customers: Vec<CustomerId> = customers_of(rows).collect();
+            let customers = customers_after(self.app, after.as_ref()).await?;
             let Some(last) = customers.last() else { break };
             after = Some(last.clone());
             compared += customers.len();

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{SqlStore, parse};
+use super::{SqlStore, json, parse};
 use crate::catalogue::Tier;
 use crate::database::{Dialect, Kind};
 use crate::id::{CustomerId, StripeCustomerId};
@@ -90,7 +90,7 @@ impl CustomersPages {
 }
 
 impl SqlStore {
-    /// Customers in the order of their ids' bytes: so many, of those after one.
+    /// Customers' mirror rows as they should be, in the order of their ids' bytes: so many, of those after one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -121,6 +121,18 @@ impl SqlStore {
         let mut rows: Vec<MirrorState> = parse(self.database.fetch(page, &parameters).await?)?;
         rows.sort_by(|one, other| one.queue_customer_id.cmp(&other.queue_customer_id));
         Ok(rows)
+    }
+
+    /// The mirror rows of these customers, as they should be.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn mirror_rows_of(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<Vec<MirrorState>, StoreError> {
+        let statement = &self.statements().load_mirrors;
+        parse(self.database.fetch(statement, &[json(customers)?]).await?)
     }
 
     /// The customer whom an account is bound to, or stands for as long as it is to nobody; `None`: no such account is

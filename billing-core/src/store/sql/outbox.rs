@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::{SqlStore, json, only, parse};
+use crate::id::CustomerId;
 use crate::mirror::{
     Dirty, LONGEST_BACK_OFF, MirrorRow, MirrorTime, Outbox, OutboxDepth, Retry, Sent, UnverifiedRow,
 };
@@ -18,6 +19,26 @@ struct Leased {
     #[serde(flatten)]
     row: UnverifiedRow,
     attempts: u32,
+}
+
+impl SqlStore {
+    /// Those of these customers whose row waits for the mirror.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting_among(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<Vec<CustomerId>, StoreError> {
+        #[derive(Deserialize)]
+        struct Waiting {
+            queue_customer_id: CustomerId,
+        }
+        let statement = &self.statements().waiting_among;
+        let rows = self.database.fetch(statement, &[json(customers)?]).await?;
+        let rows: Vec<Waiting> = parse(rows)?;
+        Ok(rows.into_iter().map(|row| row.queue_customer_id).collect())
+    }
 }
 
 impl Outbox for SqlStore {

@@ -183,54 +183,6 @@ impl SqlStore {
         Ok(rows)
     }
 
-    /// Mirror rows as they should be, so many of those after one, in the order in which the database has them.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn mirror_rows_after(
-        &self,
-        after: Option<&CustomerId>,
-        limit: u32,
-    ) -> Result<Vec<MirrorState>, StoreError> {
-        let after = after.map(CustomerId::to_string).unwrap_or_default();
-        let statement = &self.statements().mirror_rows_after;
-        parse(
-            self.database
-                .fetch(statement, &[after, limit.to_string()])
-                .await?,
-        )
-    }
-
-    /// The mirror rows of these customers, as they should be.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn mirror_rows_of(
-        &self,
-        customers: &[CustomerId],
-    ) -> Result<Vec<MirrorState>, StoreError> {
-        let statement = &self.statements().load_mirrors;
-        parse(self.database.fetch(statement, &[json(customers)?]).await?)
-    }
-
-    /// Those of these customers whose row waits for the mirror.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn waiting_among(
-        &self,
-        customers: &[CustomerId],
-    ) -> Result<Vec<CustomerId>, StoreError> {
-        #[derive(Deserialize)]
-        struct Waiting {
-            queue_customer_id: CustomerId,
-        }
-        let statement = &self.statements().waiting_among;
-        let rows = self.database.fetch(statement, &[json(customers)?]).await?;
-        let rows: Vec<Waiting> = parse(rows)?;
-        Ok(rows.into_iter().map(|row| row.queue_customer_id).collect())
-    }
-
     /// The claim of a customer, where they ever made one.
     ///
     /// # Errors

@@ -37,7 +37,6 @@ pub(super) struct Statements {
     pub(super) postpone: Insert,
     pub(super) refresh_depth: String,
     pub(super) open_invoices: String,
-    pub(super) mirror_rows_after: String,
     pub(super) customers_pages: CustomersPages,
     pub(super) owner: String,
     pub(super) waiting_among: String,
@@ -162,14 +161,6 @@ impl Statements {
                 "select {} from billing_invoice
                  where stripe_customer_id = $1 and stripe_subscription_id = $2 and status = 'open'",
                 sql.array("'stripe_invoice_id', stripe_invoice_id"),
-            ),
-            // In the order of the key, whatever that is: the last row tells where to go on.
-            mirror_rows_after: tables::MIRROR_ROW.select_from(
-                sql,
-                &format!(
-                    "(select * from mirror_row where queue_customer_id > $1 order by queue_customer_id limit {}) as page",
-                    sql.parameter(2, Kind::Integer)
-                ),
             ),
             customers_pages: CustomersPages::of(sql),
             owner: reads.owner(),
