@@ -7,13 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use billing_core::signature::SigningKeys;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::event::{Event, SECRET};
+
+/// How long what could not be made durable waits until it is sent again.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is sent at most.
+const TRIES: u32 = 30;
 
 /// What a run took.
 #[derive(Debug, Default)]
@@ -40,7 +46,8 @@ impl Run {
     }
 }
 
-/// Sends the events of the numbers 0 to `count`, so many at once. Each must be taken.
+/// Sends the events of the numbers 0 to `count`, so many at once. Each must be taken; what is answered with 503, as when
+/// the disk stood still, is sent again, and told of.
 pub async fn run(
     address: &str,
     in_flight: usize,
@@ -63,7 +70,13 @@ pub async fn run(
                 }
                 let request = event(number).request(&keys);
                 let began = Instant::now();
-                connection.send(&request).await?;
+                let mut tries = 0;
+                while !connection.send(&request).await? {
+                    tries += 1;
+                    ensure!(tries < TRIES, "an event was never taken");
+                    eprintln!("    an event could not be made durable, and is sent again");
+                    sleep(PATIENCE).await;
+                }
                 latencies.push(began.elapsed());
             }
         });
@@ -92,7 +105,8 @@ impl Connection {
         })
     }
 
-    async fn send(&mut self, request: &[u8]) -> Result<()> {
+    /// Whether it was taken.
+    async fn send(&mut self, request: &[u8]) -> Result<bool> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
@@ -100,11 +114,15 @@ impl Connection {
                 bail!("the server hung up");
             }
             if let Some(answer) = complete(&self.buffer)? {
-                let taken = [&br#"{"outcome":"applied"}"#[..], br#"{"outcome":"stale"}"#];
-                if !taken.contains(&answer) {
-                    bail!("not taken: {}", String::from_utf8_lossy(&self.buffer));
+                let outcomes = ["applied", "stale", "duplicate"];
+                let taken = outcomes.map(|outcome| format!(r#"{{"outcome":"{outcome}"}}"#));
+                if taken.iter().any(|taken| taken.as_bytes() == answer) {
+                    return Ok(true);
                 }
-                return Ok(());
+                if self.buffer.starts_with(b"HTTP/1.1 503") {
+                    return Ok(false);
+                }
+                bail!("not taken: {}", String::from_utf8_lossy(&self.buffer));
             }
         }
     }
