@@ -47,7 +47,7 @@ pub enum Said {
     /// Of the customer.
     Customer(CustomerFacts),
     /// Of a subscription of theirs.
-    Subscription(SubscriptionFacts),
+    Subscription(Box<SubscriptionFacts>),
     /// Of an invoice of theirs.
     Invoice(InvoiceFacts),
     /// That the customer is not there any more.

@@ -13,8 +13,9 @@ mod snapshot;
 
 pub use digest::FactsDigest;
 pub use facts::{
-    CustomerFacts, Facts, InvoiceFacts, InvoiceStatus, PauseCollection, PricedItem, StateVector,
-    SubscriptionFacts, SubscriptionStatus,
+    Charge, Coupon, Currency, CustomerFacts, Facts, Interval, InvoiceFacts, InvoiceStatus, Off,
+    Package, PauseCollection, PricedItem, Rate, Recurring, StateVector, SubscriptionFacts,
+    SubscriptionStatus, Terms,
 };
 pub use kind::{EventType, SubscriptionEventKind};
 pub use snapshot::{Look, Snapshot};

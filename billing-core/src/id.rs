@@ -89,6 +89,8 @@ identifiers! {
     ObjectId if is_plain;
     /// A Stripe price, `price_…`.
     PriceId if is_plain;
+    /// A Stripe discount, `di_…`: a coupon as it was given to somebody.
+    DiscountId if is_plain;
     /// A Stripe payment method: `pm_` and letters, digits or underscores. A browser may send one, and it becomes
     /// part of a path.
     PaymentMethodId if |text| {
@@ -108,7 +110,7 @@ identifiers! {
 }
 
 /// What the id of a customer begins with whom nobody has bound to an id of the seller's (E4).
-const UNBOUND_PREFIX: &str = "stripe:";
+pub(crate) const UNBOUND_PREFIX: &str = "stripe:";
 
 impl CustomerId {
     /// The id of a customer that only Stripe knows: `stripe:<cus_…>` (E4).

@@ -21,6 +21,8 @@ pub mod ledger;
 pub mod mirror;
 pub mod personal;
 pub mod policy;
+#[cfg(feature = "_store")]
+pub mod revenue;
 mod sha256;
 pub mod signature;
 #[cfg(feature = "_store")]

@@ -12,7 +12,7 @@ mod tables;
 
 pub use rows::{
     CustomerRow, DirtyRow, EventRow, InvoiceRow, MirrorState, ProcessedOutcome, QuarantineRow,
-    RefreshRow, SubscriptionRow,
+    RefreshRow, SubscriptionRow, TermsRow,
 };
 pub use sql::{
     CustomerFilter, InvoicePlace, Lot, Place, ReconcileRow, Records, RefreshDepth, SqlStore,
@@ -89,6 +89,8 @@ pub struct Keys {
     pub customers: BTreeSet<CustomerId>,
     /// Customers whose claim is wanted.
     pub claims: BTreeSet<CustomerId>,
+    /// Accounts of whose subscriptions is wanted what events told of their terms.
+    pub terms: BTreeSet<StripeCustomerId>,
 }
 
 /// Records as they are stored.
@@ -104,6 +106,8 @@ pub struct Loaded {
     pub mirrors: Vec<MirrorState>,
     /// Claims to subscribe.
     pub claims: Vec<Claim>,
+    /// What events told of the terms of subscriptions.
+    pub terms: Vec<TermsRow>,
 }
 
 /// All that a batch writes.
@@ -113,6 +117,8 @@ pub struct WriteSet {
     pub customers: Vec<CustomerRow>,
     /// Subscriptions, new or changed.
     pub subscriptions: Vec<SubscriptionRow>,
+    /// What events told of the terms of subscriptions.
+    pub terms: Vec<TermsRow>,
     /// Invoices, new or changed.
     pub invoices: Vec<InvoiceRow>,
     /// Events taken.

@@ -41,6 +41,7 @@ macro_rules! queue {
             "0011_refresh_queue"
             "0012_reconcile_run"
             "0013_mirror_row_lists"
+            "0014_subscription_terms"
         )
     };
 }

@@ -2,13 +2,17 @@
 
 mod settle;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use settle::Settled;
 
 use super::contenders::Contenders;
-use crate::event::{StateVector, SubscriptionEventKind, SubscriptionFacts, SubscriptionStatus};
-use crate::id::{EventId, PriceId};
+use crate::event::{
+    Coupon, StateVector, SubscriptionEventKind, SubscriptionFacts, SubscriptionStatus, Terms,
+};
+use crate::id::{DiscountId, EventId, PriceId};
 use crate::time::StripeTime;
 
 /// What is kept of one subscription. A function of the set of events seen, whatever their order.
@@ -31,17 +35,19 @@ pub struct Subscription {
     /// The second in which the latest look through Stripe's API was taken at the latest (O4): an event that is no later
     /// may be older than what was seen.
     pub seen_until: Option<StripeTime>,
+    /// The coupons of its discounts, as far as they were shown.
+    pub coupons: BTreeMap<DiscountId, Coupon>,
 }
 
 /// What is kept of an event that competes: free of personal data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Contender {
+pub struct Contender<V = StateVector> {
     /// What kind of event.
     pub kind: SubscriptionEventKind,
     /// The state that it shows.
-    pub post: StateVector,
+    pub post: V,
     /// The state before, where it has `previous_attributes`.
-    pub pre: Option<StateVector>,
+    pub pre: Option<V>,
 }
 
 /// A move from some prices to others. Prices, never tiers: the catalogue may change.
@@ -74,6 +80,7 @@ impl Subscription {
             price_changed_at: None,
             price_changes: Contenders::default(),
             seen_until: None,
+            coupons: BTreeMap::new(),
         };
         record.take(event, created, facts);
         record
@@ -82,6 +89,7 @@ impl Subscription {
     /// Takes an event of any age: the registers always, the stamp's place if its key is not less.
     pub fn take(&mut self, event: EventId, created: StripeTime, facts: &SubscriptionFacts) {
         self.feed_registers(&event, created, facts);
+        self.take_coupons(facts);
         let key = (facts.is_terminal(), created);
         if key < (self.terminal, self.stamp) {
             return;
@@ -148,6 +156,22 @@ impl Subscription {
     pub(crate) fn is_answered_by(&self, at: StripeTime) -> bool {
         let not_behind = self.terminal || self.stamp <= at;
         not_behind && self.settle().is_some_and(|settled| !settled.in_doubt)
+    }
+
+    /// Takes the coupons that an event of any age shows.
+    pub(crate) fn take_coupons(&mut self, facts: &SubscriptionFacts) {
+        for (discount, coupon) in &facts.coupons {
+            let known = self.coupons.entry(discount.clone()).or_insert(*coupon);
+            *known = (*known).max(*coupon);
+        }
+    }
+
+    /// Whether of a discount that an event tells of is not known what it takes off.
+    #[cfg(feature = "_store")]
+    pub(crate) fn lacks_a_coupon_of(&self, facts: &SubscriptionFacts) -> bool {
+        let told = facts.terms_before.iter().chain([&facts.terms]);
+        let mut discounts = told.flat_map(Terms::all_discounts);
+        discounts.any(|discount| !self.coupons.contains_key(discount))
     }
 
     /// Registers that are order-free by construction: each a maximum over events (O6).

@@ -68,7 +68,10 @@ impl Fields<'_> {
 
     fn set<T: Serialize + ?Sized>(&mut self, column: usize, value: &T) -> Result<(), NoRow> {
         self.cells[column] = match self.columns[column].1 {
-            Kind::Json => Cell::Text(serde_json::to_string(value).map_err(|_| NoRow)?),
+            Kind::Json => match serde_json::to_string(value).map_err(|_| NoRow)? {
+                text if text == "null" => Cell::Null,
+                text => Cell::Text(text),
+            },
             _ => value.serialize(CellSerializer)?,
         };
         Ok(())

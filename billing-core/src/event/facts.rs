@@ -8,12 +8,14 @@ mod customer;
 mod field;
 mod invoice;
 mod subscription;
+mod terms;
 
 pub use customer::CustomerFacts;
 pub use invoice::{InvoiceFacts, InvoiceStatus};
 pub use subscription::{
     PauseCollection, PricedItem, StateVector, SubscriptionFacts, SubscriptionStatus,
 };
+pub use terms::{Charge, Coupon, Currency, Interval, Off, Package, Rate, Recurring, Terms};
 
 use serde::Serialize;
 
@@ -32,7 +34,7 @@ pub enum Facts {
     /// Of a customer.
     Customer(CustomerFacts),
     /// Of a subscription.
-    Subscription(SubscriptionFacts),
+    Subscription(Box<SubscriptionFacts>),
     /// Of an invoice.
     Invoice(InvoiceFacts),
     /// Of a checkout session; one that nobody here opened says nothing to us.
@@ -88,7 +90,7 @@ impl Facts {
         }
         Ok(match event_type {
             EventType::Subscription(kind) => {
-                Self::Subscription(subscription(*kind, object, previous)?)
+                Self::Subscription(Box::new(subscription(*kind, object, previous)?))
             }
             EventType::Invoice(_) => Self::Invoice(invoice(object, false)?),
             EventType::InvoicePaymentFailed => Self::Invoice(invoice(object, true)?),

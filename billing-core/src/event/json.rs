@@ -28,8 +28,8 @@ pub(crate) enum Node {
     Null,
     Bool(bool),
     Int(i64),
-    /// A number that is no 64-bit integer: nothing that we read is one.
-    OtherNumber,
+    /// A number that is no 64-bit integer; of what we read, only percentages may be one.
+    Real(f64),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(&'static str, Node)>),
@@ -193,8 +193,8 @@ impl<'de> Visitor<'de> for Picker<'_> {
         Ok(Node::Int(i64::try_from(value).unwrap_or(i64::MAX)))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
-        Ok(Node::OtherNumber)
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Real(value))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {

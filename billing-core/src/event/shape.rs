@@ -14,12 +14,46 @@ const ADDRESS: Shape = Shape(&[
     ("country", SCALAR),
 ]);
 
+const PRICE: Shape = Shape(&[
+    ("id", SCALAR),
+    ("currency", SCALAR),
+    ("unit_amount", SCALAR),
+    ("unit_amount_decimal", SCALAR),
+    (
+        "recurring",
+        Shape(&[
+            ("interval", SCALAR),
+            ("interval_count", SCALAR),
+            ("usage_type", SCALAR),
+        ]),
+    ),
+    (
+        "transform_quantity",
+        Shape(&[("divide_by", SCALAR), ("round", SCALAR)]),
+    ),
+]);
+
+const COUPON: Shape = Shape(&[
+    ("percent_off", SCALAR),
+    ("amount_off", SCALAR),
+    ("currency", SCALAR),
+    ("duration", SCALAR),
+]);
+
+/// An id, or the discount, which has its coupon in one place or the other.
+const DISCOUNT: Shape = Shape(&[
+    ("id", SCALAR),
+    ("coupon", COUPON),
+    ("source", Shape(&[("coupon", COUPON)])),
+]);
+
 const ITEMS: Shape = Shape(&[(
     "data",
     Shape(&[
-        ("price", REFERENCE),
+        ("price", PRICE),
         ("quantity", SCALAR),
         ("current_period_end", SCALAR),
+        ("discounts", DISCOUNT),
     ]),
 )]);
 
@@ -37,9 +71,14 @@ pub(super) const OBJECT: Shape = Shape(&[
     ("name", SCALAR),
     ("address", ADDRESS),
     ("items", ITEMS),
+    ("currency", SCALAR),
+    ("discount", DISCOUNT),
+    ("discounts", DISCOUNT),
     ("current_period_end", SCALAR),
     ("cancel_at_period_end", SCALAR),
     ("cancel_at", SCALAR),
+    ("trial_end", SCALAR),
+    ("ended_at", SCALAR),
     (
         "pause_collection",
         Shape(&[("behavior", SCALAR), ("resumes_at", SCALAR)]),

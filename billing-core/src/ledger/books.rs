@@ -8,6 +8,7 @@ mod diff;
 mod doubt;
 mod settle;
 mod task;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -26,7 +27,7 @@ use crate::mirror::MirrorTime;
 use crate::policy::Policy;
 use crate::store::{
     Claimed, CustomerRow, DirtyRow, EventRow, InvoiceRow, Keys, Loaded, MirrorState,
-    ProcessedOutcome, QuarantineRow, RefreshRow, SubscriptionRow, WriteSet,
+    ProcessedOutcome, QuarantineRow, RefreshRow, SubscriptionRow, TermsRow, WriteSet,
 };
 use task::Task;
 
@@ -68,6 +69,9 @@ pub(super) struct Books<'a> {
     changed_customers: BTreeSet<StripeCustomerId>,
     changed_subscriptions: BTreeSet<(StripeCustomerId, SubscriptionId)>,
     changed_invoices: BTreeSet<(StripeCustomerId, InvoiceId)>,
+    /// What was told of terms before, where a look is to be compared with it.
+    told_terms: BTreeMap<(StripeCustomerId, SubscriptionId), Vec<TermsRow>>,
+    terms: Vec<TermsRow>,
     changed_mirrors: BTreeSet<CustomerId>,
     claims: BTreeMap<CustomerId, Claim>,
     changed_claims: BTreeSet<CustomerId>,
@@ -96,6 +100,8 @@ impl<'a> Books<'a> {
             changed_customers: BTreeSet::new(),
             changed_subscriptions: BTreeSet::new(),
             changed_invoices: BTreeSet::new(),
+            told_terms: BTreeMap::new(),
+            terms: Vec::new(),
             changed_mirrors: BTreeSet::new(),
             claims: BTreeMap::new(),
             changed_claims: BTreeSet::new(),
@@ -163,6 +169,13 @@ impl<'a> Books<'a> {
                 .invoices
                 .insert(row.stripe_invoice_id.clone(), row.record.clone());
             book.invoices.insert(row.stripe_invoice_id.clone(), row);
+        }
+        for row in loaded.terms {
+            let subscription = (
+                row.stripe_customer_id.clone(),
+                row.stripe_subscription_id.clone(),
+            );
+            self.told_terms.entry(subscription).or_default().push(row);
         }
         let claims = loaded.claims.into_iter();
         self.claims
@@ -370,6 +383,7 @@ impl<'a> Books<'a> {
             events: self.events.into_values().collect(),
             quarantine: self.quarantine.into_values().collect(),
             released: self.released.into_iter().collect(),
+            terms: self.terms,
             ..WriteSet::default()
         };
         let book_of = |account: &StripeCustomerId| self.books.get(account);

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Customer, Entitlement, Invoice, Subscription, SubscriptionView};
+use crate::account::{Contender, Customer, Entitlement, Invoice, Subscription, SubscriptionView};
 use crate::catalogue::Tier;
 use crate::change::QuarantineReason;
+use crate::event::Terms;
 use crate::id::{CustomerId, EventId, InvoiceId, ObjectId, StripeCustomerId, SubscriptionId};
 use crate::mirror::{MirrorRow, MirrorStatus, MirrorTime};
 use crate::time::StripeTime;
@@ -32,6 +33,22 @@ pub struct SubscriptionRow {
     /// What followed from it when it last changed.
     #[serde(flatten)]
     pub view: SubscriptionView,
+}
+
+/// `subscription_terms`: what an event told of what a subscription charges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TermsRow {
+    /// Whose account it is in.
+    pub stripe_customer_id: StripeCustomerId,
+    /// Which subscription.
+    pub stripe_subscription_id: SubscriptionId,
+    /// When Stripe made the event.
+    pub created: StripeTime,
+    /// Which event.
+    pub event_id: EventId,
+    /// What it told.
+    #[serde(flatten)]
+    pub told: Contender<Terms>,
 }
 
 /// `billing_invoice`.

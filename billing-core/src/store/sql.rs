@@ -11,6 +11,7 @@ mod reads;
 mod reconcile;
 mod records;
 mod refresh;
+mod revenue;
 mod statements;
 
 use std::collections::HashMap;
@@ -200,6 +201,7 @@ impl Transaction for SqlTransaction {
             accounts,
             customers,
             claims,
+            terms,
         } = keys;
         let mut loaded = Loaded::default();
         if !accounts.is_empty() || !customers.is_empty() {
@@ -226,6 +228,9 @@ impl Transaction for SqlTransaction {
         if !claims.is_empty() {
             loaded.claims = self.rows(&statements.load_claims, &[json(claims)?]).await?;
         }
+        if !terms.is_empty() {
+            loaded.terms = self.rows(&statements.load_terms, &[json(terms)?]).await?;
+        }
         Ok(loaded)
     }
 
@@ -236,6 +241,9 @@ impl Transaction for SqlTransaction {
             .await?;
         transaction
             .insert(&statements.save_subscriptions, &writes.subscriptions)
+            .await?;
+        transaction
+            .insert(&statements.save_terms, &writes.terms)
             .await?;
         transaction
             .insert(&statements.save_invoices, &writes.invoices)

@@ -39,6 +39,7 @@ pub(super) const SUBSCRIPTION: Table = Table {
         ("price_changed_at", Seconds),
         ("price_changes", Json),
         ("seen_until", Seconds),
+        ("coupons", Json),
         ("status", Text),
         ("entitled", Bool),
         ("ended", Bool),
@@ -55,6 +56,17 @@ pub(super) const SUBSCRIPTION: Table = Table {
         ("in_doubt", Bool),
         ("next_deadline", Seconds),
     ],
+};
+
+pub(super) const TERMS: Table = Table {
+    name: "subscription_terms",
+    key: &[
+        ("stripe_customer_id", Text),
+        ("stripe_subscription_id", Text),
+        ("created", Seconds),
+        ("event_id", Text),
+    ],
+    columns: &[("kind", Text), ("post", Json), ("pre", Json)],
 };
 
 pub(super) const INVOICE: Table = Table {

@@ -1,11 +1,13 @@
 //! Arbitrary events over small alphabets: most meet in the same second and the same few states,
 //! for that is where order could leave a trace.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use billing_core::event::{
-    CustomerFacts, Event, EventType, Facts, InvoiceFacts, InvoiceStatus, PauseCollection,
-    PricedItem, StateVector, SubscriptionEventKind as Kind, SubscriptionFacts, SubscriptionStatus,
+    Charge, Currency, CustomerFacts, Event, EventType, Facts, Interval, InvoiceFacts,
+    InvoiceStatus, PauseCollection, PricedItem, Rate, Recurring, StateVector,
+    SubscriptionEventKind as Kind, SubscriptionFacts, SubscriptionStatus, Terms,
 };
 use billing_core::id::{CustomerId, EventId, InvoiceId, PriceId, StripeCustomerId, SubscriptionId};
 use billing_core::personal::{Personal, PersonalData};
@@ -181,16 +183,49 @@ fn subscription(
     let which = select(vec![("sub_1", 0), ("sub_1", 0), ("sub_2", 0), ("sub_3", 1)]);
     (which, kinds(), state.clone(), prop::option::of(state)).prop_map(
         move |((id, account), kind, post, pre)| {
+            let pre = pre.filter(|_| kind == Kind::Updated);
             let facts = SubscriptionFacts {
                 id: SubscriptionId::parse(if accounts == 1 { "sub_1" } else { id }).unwrap(),
                 customer: account_id(account % accounts),
                 kind,
+                terms: terms(&post),
+                terms_before: pre.as_ref().map(terms),
+                coupons: BTreeMap::new(),
                 post,
-                pre: pre.filter(|_| kind == Kind::Updated),
+                pre,
             };
-            (EventType::Subscription(kind), Facts::Subscription(facts))
+            (
+                EventType::Subscription(kind),
+                Facts::Subscription(Box::new(facts)),
+            )
         },
     )
+}
+
+/// What is charged in a state: ten of something a month for each unit.
+pub(crate) fn terms(state: &StateVector) -> Terms {
+    let currency = Currency::parse("usd").unwrap();
+    let charge = |item: &PricedItem| Charge {
+        price: item.price.clone(),
+        quantity: item.quantity,
+        rate: Rate::Recurring(Recurring {
+            unit_amount: "1000".to_owned(),
+            currency,
+            interval: Interval::Month,
+            interval_count: 1,
+            package: None,
+        }),
+        discounts: Vec::new(),
+    };
+    Terms {
+        status: state.status.clone(),
+        since: StripeTime::from_seconds(BASE),
+        trial_end: None,
+        ended_at: None,
+        currency: Some(currency),
+        charges: state.items.iter().map(charge).collect(),
+        discounts: Vec::new(),
+    }
 }
 
 fn account_id(number: usize) -> StripeCustomerId {

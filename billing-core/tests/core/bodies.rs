@@ -27,7 +27,8 @@ impl Shape {
             .iter()
             .map(|price| {
                 let mut item = json!({ "id": "si_1", "object": "subscription_item", "quantity": 1,
-                    "price": { "id": price, "object": "price", "currency": "usd" } });
+                    "price": { "id": price, "object": "price", "currency": "usd", "unit_amount": amount_of(price),
+                        "recurring": { "interval": "month", "interval_count": 1, "usage_type": "licensed" } } });
                 if self == Self::Basil {
                     item["current_period_end"] = end.clone();
                 }
@@ -77,6 +78,15 @@ impl Shape {
         json!({ "id": id, "object": "customer", "email": canary("email@example.com"),
             "name": name.unwrap_or_else(|| canary("name")), "address": address(), "phone": canary("phone"), "livemode": false,
             "metadata": { "queue_customer_id": state["user"], "note": canary("note") } })
+    }
+}
+
+/// What a price is in cents.
+fn amount_of(price: &Value) -> u32 {
+    match price.as_str() {
+        Some("price_pro") => 2900,
+        Some("price_plus") => 7900,
+        _ => 1300,
     }
 }
 

@@ -27,6 +27,7 @@ mod privacy;
 mod property;
 mod push;
 mod refresh;
+mod revenue;
 mod scenarios;
 mod script;
 mod set_aside;

@@ -268,7 +268,7 @@ fn both_stores_agree_g13() {
             let [sqlite, postgres] = [Engine::Sqlite, Engine::Postgres].map(|engine| {
                 runtime.block_on(everything_after(engine, &events, &orders[0], &batches))
             });
-            prop_assert_eq!(sqlite.len(), 13);
+            prop_assert_eq!(sqlite.len(), 14);
             for (table, rows) in &sqlite {
                 prop_assert_eq!(Some(rows), postgres.get(table), "{}", table);
             }

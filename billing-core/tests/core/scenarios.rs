@@ -128,6 +128,7 @@ fn deleted_in_the_status_that_it_had_o2_o5() {
 0  | evt_1 customer.subscription.created sub_1                                      | applied | stripe:cus_1 pro active 30d
 9  | evt_3 customer.subscription.deleted sub_1                                      | applied | stripe:cus_1 free canceled -
 9  | evt_2 customer.subscription.updated sub_1 cancel_at_period_end=true            | stale   | stripe:cus_1 free canceled -
+9  | evt_4 customer.subscription.updated sub_1 cancel_at_period_end=false           | stale   | stripe:cus_1 free canceled -
    | sub_1 ?                                                                        | canceled ended |
 ");
 }

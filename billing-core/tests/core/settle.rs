@@ -1,13 +1,13 @@
 //! Settling one second against brute force (O3): every walk that the same events could be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use billing_core::account::Subscription;
 use billing_core::event::{StateVector, SubscriptionEventKind as Kind, SubscriptionFacts};
 use billing_core::id::{EventId, StripeCustomerId, SubscriptionId};
 use billing_core::time::StripeTime;
 
-use crate::arbitrary::{BASE, at, price};
+use crate::arbitrary::{BASE, at, price, terms};
 
 /// An event of one second: a move between states, or a look at one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,12 +53,16 @@ impl Step {
             Self::TrialWillEnd(state) => (Kind::TrialWillEnd, None, state),
             Self::Deleted(state) => (Kind::Deleted, None, state),
         };
+        let (post, pre) = (self::state(post), pre.map(self::state));
         SubscriptionFacts {
             id: SubscriptionId::parse("sub_1").unwrap(),
             customer: StripeCustomerId::parse("cus_1").unwrap(),
             kind,
-            post: self::state(post),
-            pre: pre.map(self::state),
+            terms: terms(&post),
+            terms_before: pre.as_ref().map(terms),
+            coupons: BTreeMap::new(),
+            post,
+            pre,
         }
     }
 

@@ -208,7 +208,14 @@ pub(crate) async fn rows(pool: &AnyPool, engine: Engine, table: &str) -> Vec<Val
         .iter()
         .map(|row| serde_json::from_str(row).unwrap())
         .collect();
-    for column in ["contenders", "price_changes", "prices"] {
+    for column in [
+        "contenders",
+        "price_changes",
+        "prices",
+        "coupons",
+        "post",
+        "pre",
+    ] {
         for row in &mut rows {
             if let Some(Value::String(json)) = row.get(column) {
                 row[column] = serde_json::from_str(json).unwrap();

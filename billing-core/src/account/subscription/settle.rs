@@ -4,27 +4,37 @@
 //! update shows the state before and after: a second's updates are the edges of a walk over the
 //! states, and where a walk must end can often be told without its order.
 
+use std::hash::Hash;
+
 use super::{Contender, Subscription};
+use crate::account::contenders::Contenders;
 use crate::account::walk::{End, Walk};
 use crate::event::{StateVector, SubscriptionEventKind};
 use crate::id::EventId;
 
 /// The state that the contenders for the stamp add up to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settled<'a> {
+pub struct Settled<'a, V = StateVector> {
     /// The state.
-    pub state: &'a StateVector,
+    pub state: &'a V,
     /// Whether another order of the same events could have ended elsewhere.
     pub in_doubt: bool,
 }
 
-type Entry<'a> = (&'a EventId, &'a Contender);
+type Entry<'a, V> = (&'a EventId, &'a Contender<V>);
 
 impl Subscription {
     /// Settles the contenders. `None` only for a record without any, which nothing makes.
     #[must_use]
     pub fn settle(&self) -> Option<Settled<'_>> {
-        let mut entries: Vec<Entry<'_>> = self.contenders.iter().collect();
+        self.contenders.settle()
+    }
+}
+
+impl<V: Eq + Hash> Contenders<Contender<V>> {
+    /// Settles the events of one instant, whatever they tell.
+    pub(crate) fn settle(&self) -> Option<Settled<'_, V>> {
+        let mut entries: Vec<Entry<'_, V>> = self.iter().collect();
         if entries.iter().any(|(_, contender)| contender.is_deletion()) {
             entries.retain(|(_, contender)| contender.is_deletion());
         }
@@ -37,14 +47,14 @@ impl Subscription {
             Some(settle_edges(&edges, &visits))
         };
         settled.map(|settled| Settled {
-            in_doubt: settled.in_doubt || self.contenders.overflowed(),
+            in_doubt: settled.in_doubt || self.overflowed(),
             ..settled
         })
     }
 }
 
 /// Without a move, the kind of event tells: what is created first is not what comes later.
-fn settle_visits<'a>(visits: &[Entry<'a>]) -> Option<Settled<'a>> {
+fn settle_visits<'a, V: PartialEq>(visits: &[Entry<'a, V>]) -> Option<Settled<'a, V>> {
     let rank = visits.iter().map(|(_, contender)| contender.rank()).max()?;
     let mut ranking = visits
         .iter()
@@ -56,7 +66,10 @@ fn settle_visits<'a>(visits: &[Entry<'a>]) -> Option<Settled<'a>> {
     })
 }
 
-fn settle_edges<'a>(edges: &[Entry<'a>], visits: &[Entry<'a>]) -> Settled<'a> {
+fn settle_edges<'a, V: Eq + Hash>(
+    edges: &[Entry<'a, V>],
+    visits: &[Entry<'a, V>],
+) -> Settled<'a, V> {
     let walk = Walk::of(
         edges
             .iter()
@@ -91,7 +104,7 @@ fn settle_edges<'a>(edges: &[Entry<'a>], visits: &[Entry<'a>]) -> Settled<'a> {
 }
 
 /// A guess that does not depend on arrival: the candidate entered by the greatest event id.
-fn latest_candidate<'a>(edges: &[Entry<'a>], walk: &Walk<'a, StateVector>) -> &'a StateVector {
+fn latest_candidate<'a, V: Eq + Hash>(edges: &[Entry<'a, V>], walk: &Walk<'a, V>) -> &'a V {
     let candidates = walk.candidates();
     let entered = edges
         .iter()
@@ -101,7 +114,7 @@ fn latest_candidate<'a>(edges: &[Entry<'a>], walk: &Walk<'a, StateVector>) -> &'
     &entered.unwrap_or(&edges[edges.len() - 1]).1.post
 }
 
-impl Contender {
+impl<V: PartialEq> Contender<V> {
     fn is_deletion(&self) -> bool {
         self.kind == SubscriptionEventKind::Deleted
     }

@@ -1,13 +1,15 @@
 //! What an event says of a subscription.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::field::{Odd, boolean, id, integer, reference, string, time, word};
+use super::terms::{Coupon, Terms};
 use crate::event::json::Node;
 use crate::event::kind::SubscriptionEventKind;
-use crate::id::{InvoiceId, PriceId, StripeCustomerId, SubscriptionId};
+use crate::id::{DiscountId, InvoiceId, PriceId, StripeCustomerId, SubscriptionId};
 use crate::time::StripeTime;
 
 /// A subscription as an event shows it.
@@ -23,6 +25,16 @@ pub struct SubscriptionFacts {
     pub post: StateVector,
     /// The state before, where the event has `previous_attributes`.
     pub pre: Option<StateVector>,
+    /// What it charges, by the state that the event shows. Prices and coupons are objects of their own, which one
+    /// version of Stripe's API shows and another does not: no part of the facts by which two bodies are told apart.
+    #[serde(skip)]
+    pub terms: Terms,
+    /// What it charged by the state before.
+    #[serde(skip)]
+    pub terms_before: Option<Terms>,
+    /// The coupons of its discounts, where they are shown.
+    #[serde(skip)]
+    pub coupons: BTreeMap<DiscountId, Coupon>,
 }
 
 /// The part of a subscription's state that decides order and access (O3).
@@ -145,14 +157,22 @@ pub(super) fn subscription(
     object: &Node,
     previous: Option<&Node>,
 ) -> Result<SubscriptionFacts, Odd> {
+    let before = previous.map(|previous| object.overlaid_with(previous));
+    let post = state_vector(object)?;
+    let pre = before.as_ref().map(state_vector).transpose()?;
+    let terms = |object: &Node, state: &StateVector| Terms::of(object, state.status.clone());
     Ok(SubscriptionFacts {
         id: id(string(object, "id")?, SubscriptionId::parse)?,
         customer: id(reference(object, "customer")?, StripeCustomerId::parse)?,
         kind,
-        post: state_vector(object)?,
-        pre: previous
-            .map(|previous| state_vector(&object.overlaid_with(previous)))
-            .transpose()?,
+        terms: terms(object, &post),
+        terms_before: before
+            .as_ref()
+            .zip(pre.as_ref())
+            .map(|(before, state)| terms(before, state)),
+        coupons: Coupon::shown_in(object),
+        post,
+        pre,
     })
 }
 

@@ -33,20 +33,23 @@ fn columns<R: Serialize>(row: &R) -> Map<String, Value> {
     };
     // When it was last looked at is nothing that changed.
     columns.remove("seen_until");
+    // What a coupon takes off never changes.
+    if let Some(coupons) = columns.remove("coupons").map(|coupons| names(&coupons))
+        && coupons != json!([])
+    {
+        columns.insert("coupons".to_owned(), coupons);
+    }
     for name in ["contenders", "price_changes"] {
         if let Some(contenders) = columns.get_mut(name) {
-            *contenders = event_ids(contenders);
+            // Which events compete: what each of them says is in its own event.
+            *contenders = names(contenders.get("by_event").unwrap_or(&Value::Null));
         }
     }
     columns
 }
 
-/// Which events compete: what each of them says is in its own event.
-fn event_ids(contenders: &Value) -> Value {
-    let events = contenders.get("by_event").and_then(Value::as_object);
-    json!(
-        events
-            .map(|events| events.keys().collect::<Vec<_>>())
-            .unwrap_or_default()
-    )
+/// The names of a map's entries.
+fn names(map: &Value) -> Value {
+    let names = map.as_object().map(|map| map.keys().collect::<Vec<_>>());
+    json!(names.unwrap_or_default())
 }

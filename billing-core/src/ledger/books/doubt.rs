@@ -92,6 +92,8 @@ impl Books<'_> {
         let (Said::Subscription(facts), Some(until)) = (&change.said, change.seen_until) else {
             return false;
         };
+        // A change of terms alone is none of the state that events compete for.
+        self.keep_terms(change);
         let Some(book) = self.books.get_mut(&change.account) else {
             return false;
         };
@@ -102,6 +104,7 @@ impl Books<'_> {
         };
         record.was_seen(until);
         row.record.was_seen(until);
+        record.take_coupons(facts);
         let subscription = (change.account.clone(), facts.id.clone());
         self.changed_subscriptions.insert(subscription);
         let owner = book.account.owner();
@@ -143,11 +146,15 @@ impl Books<'_> {
         !row.record.terminal && settled.is_none_or(|it| it.in_doubt || *it.state != facts.post)
     }
 
-    /// Marks a subscription whose state follows from an event that may be older than what was seen (O4).
+    /// Marks a subscription whose state follows from an event that may be older than what was seen (O4), or that has a
+    /// discount of which the event shows no more than the id.
     pub(super) fn doubt(&mut self, change: &AccountChange, now: Timestamp) {
-        let is_event = change.seen_until.is_none();
-        let row = self.subscription(change).filter(|_| is_event);
-        if row.is_some_and(|row| row.record.may_be_older_than_seen(change.created)) {
+        let (Said::Subscription(facts), None) = (&change.said, change.seen_until) else {
+            return;
+        };
+        if self.subscription(change).is_some_and(|row| {
+            row.record.may_be_older_than_seen(change.created) || row.record.lacks_a_coupon_of(facts)
+        }) {
             self.mark_subscription(change.object_id(), now);
         }
     }
@@ -171,7 +178,7 @@ impl Books<'_> {
     }
 
     /// The subscription that a change is about.
-    fn subscription(&self, change: &AccountChange) -> Option<&SubscriptionRow> {
+    pub(super) fn subscription(&self, change: &AccountChange) -> Option<&SubscriptionRow> {
         let Said::Subscription(facts) = &change.said else {
             return None;
         };

@@ -22,6 +22,7 @@ impl Books<'_> {
         actor: &'static str,
         now: Timestamp,
     ) -> bool {
+        self.keep_terms(change);
         let drafts_before = self.drafts.len();
         let cause = Cause {
             actor,

@@ -62,6 +62,9 @@ impl<'a> Task<'a> {
             Self::Refresh(changes, _) => {
                 for change in changes {
                     name_keys_of(change, keys);
+                    if let Said::Subscription(facts) = &change.said {
+                        keys.terms.insert(facts.customer.clone());
+                    }
                 }
             }
             Self::Claim(claim) => {

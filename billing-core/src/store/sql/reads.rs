@@ -4,6 +4,7 @@
 //! by indexes and bounded by what one customer has, however many customers there are. What was set aside is few.
 
 use crate::database::{Dialect, Kind};
+use crate::id::UNBOUND_PREFIX;
 use crate::store::tables;
 
 pub(super) struct Reads {
@@ -110,6 +111,61 @@ impl Reads {
             "with own as materialized ({}) {}",
             own.join(" union all "),
             tables::ACTION_LOG.select_from(sql, &rows),
+        )
+    }
+
+    /// All customers after $1, in the order of their ids' bytes: $2 of them.
+    pub(super) fn customer_ids(&self) -> String {
+        let sql = self.sql;
+        format!(
+            "select {} from (
+                 select queue_customer_id from mirror_row where queue_customer_id > $1
+                 order by queue_customer_id limit {}) as page",
+            sql.array("'queue_customer_id', queue_customer_id"),
+            sql.parameter(2, Kind::Integer),
+        )
+    }
+
+    /// The subscriptions of these customers, each with all that events told of its terms. Every table is bound by itself:
+    /// a plan that was made while they were empty would read them whole for each other.
+    pub(super) fn terms(&self) -> String {
+        let sql = self.sql;
+        let columns = [
+            ("owner", "account.owner", Kind::Text),
+            ("deleted_at", "account.deleted_at", Kind::Seconds),
+            (
+                "stripe_customer_id",
+                "subscription.stripe_customer_id",
+                Kind::Text,
+            ),
+            (
+                "stripe_subscription_id",
+                "subscription.stripe_subscription_id",
+                Kind::Text,
+            ),
+            ("status", "subscription.status", Kind::Text),
+            ("coupons", "subscription.coupons", Kind::Json),
+            ("created", "terms.created", Kind::Seconds),
+            ("event_id", "terms.event_id", Kind::Text),
+            ("kind", "terms.kind", Kind::Text),
+            ("post", "terms.post", Kind::Json),
+            ("pre", "terms.pre", Kind::Json),
+        ]
+        .map(|(name, column, kind)| format!("'{name}', {}", sql.json(column, kind)));
+        let of_accounts = sql.within("stripe_customer_id", &self.accounts);
+        format!(
+            "with account as materialized (
+                 select coalesce(queue_customer_id, '{UNBOUND_PREFIX}' || stripe_customer_id) as owner,
+                        stripe_customer_id, deleted_at
+                 from billing_customer where {own}),
+             subscription as materialized (select * from billing_subscription where {of_accounts}),
+             terms as materialized (select * from subscription_terms where {of_accounts})
+             select {fields} from account
+             join subscription on subscription.stripe_customer_id = account.stripe_customer_id
+             left join terms on terms.stripe_customer_id = subscription.stripe_customer_id
+                 and terms.stripe_subscription_id = subscription.stripe_subscription_id",
+            fields = sql.array(&columns.join(", ")),
+            own = self.own,
         )
     }
 

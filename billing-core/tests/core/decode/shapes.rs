@@ -35,7 +35,10 @@ fn both_shapes_and_expanded_objects_say_the_same_e2_c2() {
             event.facts_digest().to_text(),
             first.facts_digest().to_text()
         );
-        assert_eq!(event.facts, first.facts);
+        // Without what a price costs, which is not shown where its id alone is.
+        let [facts, first] =
+            [&event, &first].map(|event| serde_json::to_value(&event.facts).unwrap());
+        assert_eq!(facts, first);
     }
     let facts = subscription_facts(&first);
     assert_eq!(facts.kind, SubscriptionEventKind::Updated);

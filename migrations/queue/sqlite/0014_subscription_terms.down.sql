@@ -1,0 +1,2 @@
+alter table billing_subscription drop column coupons;
+drop table subscription_terms;
