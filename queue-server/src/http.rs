@@ -16,6 +16,7 @@ mod problem;
 mod reconcile;
 mod records;
 mod replay;
+mod revenue;
 mod switch;
 mod webhook;
 
@@ -91,6 +92,7 @@ fn internal(app: &Arc<App>) -> Paths {
         .routes(routes!(records::subscriptions).refusing(&[&known, &no_query, READ]))
         .routes(routes!(records::invoices).refusing(&[&known, PAGE, READ]))
         .routes(routes!(records::timeline).refusing(&[&known, PAGE, READ]))
+        .routes(routes!(revenue::read).refusing(&[PAGE, READ]))
         .routes(routes!(replay::replay).refusing(&[&event, STRIPE, COMMIT]))
         .routes(routes!(reconcile::ask).refusing(&[
             &no_query,

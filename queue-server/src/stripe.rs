@@ -48,6 +48,8 @@ pub use webhook_endpoint::WebhookEndpoint;
 pub const DEFAULT_API_VERSION: &str = "2025-03-31.basil";
 /// The first version in which an invoice has a `confirmation_secret` instead of a `payment_intent`.
 const FIRST_WITH_CONFIRMATION_SECRET: &str = "2025-03-31";
+/// The first version in which a discount has no more than the id of its coupon.
+const FIRST_WITH_COUPON_AT_SOURCE: &str = "2025-09-30";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -106,6 +108,16 @@ impl Stripe {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.config.version
+    }
+
+    /// Where a subscription's answer has what its discounts take off. Stripe expands no deeper than four steps, so that
+    /// from some version on those of items can't be seen.
+    fn coupons(&self) -> &'static [&'static str] {
+        if self.config.version.as_str() < FIRST_WITH_COUPON_AT_SOURCE {
+            &["discounts", "items.data.discounts"]
+        } else {
+            &["discounts.source.coupon"]
+        }
     }
 
     /// Where a subscription's answer has what a browser needs to pay the first invoice.

@@ -130,7 +130,7 @@ impl Stripe {
         self.send(self.with_secret(call)).await
     }
 
-    /// Reads a subscription with its latest invoice, and what a browser needs to pay that.
+    /// Reads a subscription with its latest invoice, what a browser needs to pay that, and what its discounts take off.
     ///
     /// # Errors
     /// [`StripeError`].
@@ -138,7 +138,10 @@ impl Stripe {
         &self,
         id: &SubscriptionId,
     ) -> Result<Answer<StripeSubscription>, StripeError> {
-        let call = Call::get("subscriptions.retrieve", &["subscriptions", id.as_str()]);
+        let mut call = Call::get("subscriptions.retrieve", &["subscriptions", id.as_str()]);
+        for coupons in self.coupons() {
+            call = call.with("expand[]", coupons);
+        }
         self.send(self.with_secret(call)).await
     }
 
@@ -166,8 +169,8 @@ impl Stripe {
         Ok(subscriptions)
     }
 
-    /// A page of all subscriptions there ever were, the newest first, that come after one: with their customers and
-    /// latest invoices.
+    /// A page of all subscriptions there ever were, the newest first, that come after one: with their customers, latest
+    /// invoices and discounts.
     ///
     /// # Errors
     /// [`StripeError`].
@@ -175,12 +178,15 @@ impl Stripe {
         &self,
         after: Option<&SubscriptionId>,
     ) -> Result<Answer<List<Value>>, StripeError> {
-        let call = Call::get("subscriptions.list", &["subscriptions"])
+        let mut call = Call::get("subscriptions.list", &["subscriptions"])
             .with("status", "all")
             .with("limit", PAGE)
             .with("expand[]", "data.customer")
             .with("expand[]", "data.latest_invoice")
             .with_some("starting_after", after);
+        for coupons in self.coupons() {
+            call = call.with("expand[]", format!("data.{coupons}"));
+        }
         self.send(call).await
     }
 

@@ -38,6 +38,7 @@ mod reconcile;
 mod records;
 mod refresh;
 mod replicas;
+mod revenue;
 mod rolling;
 mod support;
 mod switch;

@@ -40,6 +40,10 @@ vocabulary! {
     PaymentMethodId = text("^pm_[A-Za-z0-9_]+$", MAX_ID_LENGTH);
     /// The name of a tier, such as `pro`.
     Tier = text("^[a-z0-9_]+$", catalogue::MAX_TIER_LENGTH);
+    /// An ISO 4217 code in lower case.
+    Currency = text("^[a-z]{3}$", 3);
+    /// A month, such as `2027-01`.
+    Month = text("^[0-9]{4}-[0-9]{2}$", 7);
     /// A status of Stripe's. There may be others than these some day.
     SubscriptionStatus = string().examples([
         "incomplete", "incomplete_expired", "trialing", "active", "past_due", "unpaid", "paused", "canceled",
