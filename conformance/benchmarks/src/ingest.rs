@@ -111,6 +111,8 @@ pub struct Point {
     pub processor: Processor,
     /// How long a page of them takes, of the kind that takes longest.
     pub page: Duration,
+    /// How long the revenue of all of them takes, by the month of a year.
+    pub revenue: Duration,
     /// The server's memory afterwards, in bytes.
     pub resident: u64,
 }
@@ -213,6 +215,7 @@ async fn updates(
         in_store: took.as_secs_f64() * 1e6 / more as f64,
         processor,
         page: pages::time(database, customers).await?,
+        revenue: pages::time_revenue(database, &policy()?).await?,
         resident,
     })
 }
@@ -297,7 +300,7 @@ pub(crate) fn middle(mut times: Vec<Duration>) -> Duration {
 }
 
 /// The server's, without its environment.
-fn policy() -> Result<Policy> {
+pub(crate) fn policy() -> Result<Policy> {
     let catalogue = Catalogue::new(TierOrder::default());
     let catalogue = catalogue.with_price(PriceId::parse(PRICE)?, Tier::parse("pro")?)?;
     Ok(Policy::new(catalogue))

@@ -1,4 +1,4 @@
-//! Pages of all customers, as whoever looks for some reads them.
+//! What is read of all customers: pages of them, and their revenue.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,9 @@ use anyhow::{Result, ensure};
 use billing_core::catalogue::Tier;
 use billing_core::id::CustomerId;
 use billing_core::mirror::MirrorStatus;
+use billing_core::policy::Policy;
 use billing_core::store::{CustomerFilter, SqlStore};
+use jiff::Timestamp;
 
 use crate::ingest::middle;
 
@@ -57,4 +59,15 @@ pub async fn time(url: &str, customers: u64) -> Result<Duration> {
     }
     store.close().await;
     Ok(longest)
+}
+
+/// How long it takes to tell the revenue of all customers, of this month and the eleven before.
+pub async fn time_revenue(url: &str, policy: &Policy) -> Result<Duration> {
+    let store = SqlStore::open(url).await?;
+    let began = Instant::now();
+    let revenue = store.revenue(policy, Timestamp::now(), 12).await?;
+    let took = began.elapsed();
+    ensure!(!revenue.mrr.is_empty(), "nobody pays");
+    store.close().await;
+    Ok(took)
 }

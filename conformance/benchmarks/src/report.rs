@@ -369,11 +369,11 @@ fn details(ingest: &Ingest) -> Result<String> {
             micros(most)
         )?;
     }
-    text.push_str("\n| customers | updates per second | statements alone, each | server's processor time each | database's and kernel's | processors busy | server's memory | a page of a hundred |\n|---|---|---|---|---|---|---|---|\n");
+    text.push_str("\n| customers | updates per second | statements alone, each | server's processor time each | database's and kernel's | processors busy | server's memory | a page of a hundred | revenue of all |\n|---|---|---|---|---|---|---|---|---|\n");
     for point in &ingest.growth {
         writeln!(
             text,
-            "| {} | {:.0} | {:.0} µs | {:.0} µs | {:.0} µs | {:.0} % | {:.0} MB | {} |",
+            "| {} | {:.0} | {:.0} µs | {:.0} µs | {:.0} µs | {:.0} % | {:.0} MB | {} | {} |",
             point.customers,
             point.rate,
             point.in_store,
@@ -381,7 +381,8 @@ fn details(ingest: &Ingest) -> Result<String> {
             point.processor.rest,
             point.processor.busy * 100.0,
             point.resident as f64 / 1e6,
-            micros(point.page)
+            micros(point.page),
+            micros(point.revenue)
         )?;
     }
     Ok(text.trim_end().to_owned())
@@ -422,6 +423,7 @@ const TAIL: &str = "
   a million customers' rows and indexes take.
 - A page of a hundred: of all customers and of those with a status, a tier, in grace or in doubt (nobody is, and no row of
   anybody else is read to tell), from forty places each; the middle one of the kind that takes longest.
+- Revenue of all: by tier now and by month of a year, read by the page and added up in the benchmark's own process.
 - Sign-ups: three events of one customer close together, as Stripe sends them, every customer new.
   Updates: customers here and there, each event another one's.
 - The wheel: `conformance/benchmarks/python/wheel.py`, in turns with what each is compared with;

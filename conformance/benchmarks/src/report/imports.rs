@@ -12,7 +12,7 @@ pub(super) fn lines(few: &Import, many: &Import) -> [Line; 2] {
     [
         Line {
             what: format!(
-                "`queue-server reconcile` of {} subscriptions: calls per second of the {CALLS_PER_SECOND} that it may make",
+                "`queue-server reconcile` of {} subscriptions, killed half-way and resumed: calls per second of the {CALLS_PER_SECOND} that it may make",
                 many.subscriptions
             ),
             measured: format!(
