@@ -168,13 +168,16 @@ async fn what_was_changed_by_hand_is_found_repaired_and_reported_by_field_b4() {
         shop.subscriber(customer).await;
         shop.assert_mirrored(customer, "pro/active").await;
     }
+    let (_, over) = shop.subscriber("eve").await;
+    shop.cancel(&over).await;
+    shop.assert_mirrored("eve", "free/canceled").await;
     let quiet = shop.reconcile().await;
     assert_eq!(
         (&quiet["repaired"], &quiet["differences"]),
         (&json!(0), &json!([]))
     );
     let mut before = Vec::new();
-    for customer in customers {
+    for customer in customers.into_iter().chain(["eve"]) {
         before.push(shown(&server, customer).await);
     }
     let yes = shop.installation.engine().pick("1", "true");
@@ -195,6 +198,14 @@ async fn what_was_changed_by_hand_is_found_repaired_and_reported_by_field_b4() {
             of("bob")
         ),
         format!("delete from billing_subscription {}", of("cyd")),
+        format!(
+            "update billing_subscription set terminal = {no}, ended = {no}, entitled = {yes}, status = 'active',
+             mirror_status = 'active' {}",
+            of("eve")
+        ),
+        "update mirror_row set plan_tier = 'pro', status = 'active', current_period_end = updated_at
+         where queue_customer_id = 'eve'"
+            .to_owned(),
         "update mirror_row set plan_tier = 'free', status = 'none' where queue_customer_id = 'dan'"
             .to_owned(),
     ] {
@@ -206,8 +217,8 @@ async fn what_was_changed_by_hand_is_found_repaired_and_reported_by_field_b4() {
     let report = shop.reconcile().await;
     assert_eq!(report["unknown"], json!(["sub_of_cus_invented"]));
     assert_eq!(report["imported"], 1);
-    assert_eq!(report["repaired"], 2);
-    assert_eq!(report["fields"]["status"], 1);
+    assert_eq!(report["repaired"], 3);
+    assert_eq!(report["fields"]["status"], 2);
     assert_eq!(report["fields"]["plan_tier"], 1);
     let tiers = report["differences"].as_array().unwrap().iter();
     let tier: Vec<_> = tiers.filter(|it| it["field"] == "plan_tier").collect();
@@ -215,10 +226,12 @@ async fn what_was_changed_by_hand_is_found_repaired_and_reported_by_field_b4() {
         (&tier[0]["was"], &tier[0]["is"]),
         (&json!("pro_plus"), &json!("pro"))
     );
-    for (customer, before) in customers.into_iter().zip(before) {
-        assert_eq!(shown(&server, customer).await, before, "{customer}");
+    for (customer, before) in customers.into_iter().zip(&before) {
+        assert_eq!(&shown(&server, customer).await, before, "{customer}");
         shop.assert_mirrored(customer, "pro/active").await;
     }
+    assert_eq!(shown(&server, "eve").await, before[customers.len()]);
+    shop.assert_mirrored("eve", "free/canceled").await;
     let verified = shop.installation.run(&["audit", "verify"]).await;
     assert!(verified.status.success());
 }
