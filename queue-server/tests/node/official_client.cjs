@@ -43,7 +43,7 @@ async function main() {
   await tell(() => stripe.prices.retrieve(price));
   await tell(() => stripe.prices.retrieve("price_none"));
 
-  const expand = ["latest_invoice.confirmation_secret"];
+  const secret = "latest_invoice.confirmation_secret";
   const subscription = await tell(() =>
     stripe.subscriptions.create({
       customer,
@@ -51,9 +51,10 @@ async function main() {
       payment_behavior: "default_incomplete",
       payment_settings: { save_default_payment_method: "on_subscription" },
       metadata: { queue_customer_id: "jenny", queue_claim: request.claim },
-      expand,
+      expand: [secret],
     }),
   );
+  const expand = ["discounts", "items.data.discounts", secret];
   await tell(() => stripe.subscriptions.retrieve(subscription, { expand }));
   await tell(async () => (await stripe.subscriptions.list({ customer, limit: 100 })).data[0]);
   const made = await stripe.subscriptions.retrieve(subscription, { expand });

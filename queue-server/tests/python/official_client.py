@@ -40,7 +40,7 @@ def main() -> None:
     price = request["price"]
     tell(lambda: client.v1.prices.retrieve(price))
     tell(lambda: client.v1.prices.retrieve("price_none"))
-    secret = ["latest_invoice.confirmation_secret"]
+    secret = "latest_invoice.confirmation_secret"
     subscription = tell(
         lambda: client.v1.subscriptions.create(
             {
@@ -49,13 +49,14 @@ def main() -> None:
                 "payment_behavior": "default_incomplete",
                 "payment_settings": {"save_default_payment_method": "on_subscription"},
                 "metadata": {"queue_customer_id": "jenny", "queue_claim": request["claim"]},
-                "expand": secret,
+                "expand": [secret],
             }
         )
     )
-    tell(lambda: client.v1.subscriptions.retrieve(subscription, {"expand": secret}))
+    expand = ["discounts", "items.data.discounts", secret]
+    tell(lambda: client.v1.subscriptions.retrieve(subscription, {"expand": expand}))
     tell(lambda: client.v1.subscriptions.list({"customer": customer, "limit": 100}).data[0])
-    made = client.v1.subscriptions.retrieve(subscription, {"expand": secret})
+    made = client.v1.subscriptions.retrieve(subscription, {"expand": expand})
     tell(lambda: client.v1.invoices.void_invoice(made.latest_invoice.id))
     tell(
         lambda: client.v1.checkout.sessions.create(

@@ -159,7 +159,14 @@ async fn official(program: &mut Command, simulator: &Simulator, price: &str) -> 
 
 /// A request without what each draws for itself. The official client numbers the parts of a list.
 fn alike(request: ReceivedRequest) -> Value {
-    let numbered = |name: &str| name.replace("[0]", "[]");
+    let numbered = |name: &str| {
+        let parts = name.split_inclusive('[');
+        let without = |part: &str| {
+            part.trim_start_matches(|digit: char| digit.is_ascii_digit())
+                .to_owned()
+        };
+        parts.map(without).collect::<String>()
+    };
     let mut params: Vec<(String, String)> = request
         .params
         .into_iter()
