@@ -13,9 +13,9 @@ mod snapshot;
 
 pub use digest::FactsDigest;
 pub use facts::{
-    Charge, Coupon, Currency, CustomerFacts, Facts, Interval, InvoiceFacts, InvoiceStatus, Off,
-    Package, PauseCollection, PricedItem, Rate, Recurring, StateVector, SubscriptionFacts,
-    SubscriptionStatus, Terms,
+    Charge, Coupon, Currency, CustomerFacts, Facts, Interval, InvalidCurrency, InvoiceFacts,
+    InvoiceStatus, Off, Package, PauseCollection, PricedItem, Rate, Recurring, StateVector,
+    SubscriptionFacts, SubscriptionStatus, Terms,
 };
 pub use kind::{EventType, SubscriptionEventKind};
 pub use snapshot::{Look, Snapshot};

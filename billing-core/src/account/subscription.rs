@@ -10,7 +10,7 @@ pub use settle::Settled;
 
 use super::contenders::Contenders;
 use crate::event::{
-    Coupon, StateVector, SubscriptionEventKind, SubscriptionFacts, SubscriptionStatus, Terms,
+    Coupon, StateVector, SubscriptionEventKind, SubscriptionFacts, SubscriptionStatus,
 };
 use crate::id::{DiscountId, EventId, PriceId};
 use crate::time::StripeTime;
@@ -170,7 +170,7 @@ impl Subscription {
     #[cfg(feature = "_store")]
     pub(crate) fn lacks_a_coupon_of(&self, facts: &SubscriptionFacts) -> bool {
         let told = facts.terms_before.iter().chain([&facts.terms]);
-        let mut discounts = told.flat_map(Terms::all_discounts);
+        let mut discounts = told.flat_map(|terms| terms.all_discounts());
         discounts.any(|discount| !self.coupons.contains_key(discount))
     }
 

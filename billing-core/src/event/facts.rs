@@ -15,7 +15,9 @@ pub use invoice::{InvoiceFacts, InvoiceStatus};
 pub use subscription::{
     PauseCollection, PricedItem, StateVector, SubscriptionFacts, SubscriptionStatus,
 };
-pub use terms::{Charge, Coupon, Currency, Interval, Off, Package, Rate, Recurring, Terms};
+pub use terms::{
+    Charge, Coupon, Currency, Interval, InvalidCurrency, Off, Package, Rate, Recurring, Terms,
+};
 
 use serde::Serialize;
 

@@ -187,6 +187,7 @@ impl Terms {
     }
 
     /// All discounts, on whatever they are.
+    #[cfg(feature = "_store")]
     pub(crate) fn all_discounts(&self) -> impl Iterator<Item = &DiscountId> {
         let on_items = self.charges.iter().flat_map(|charge| &charge.discounts);
         self.discounts.iter().chain(on_items)
