@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use num_rational::Ratio;
 use num_traits::{CheckedAdd, CheckedMul, CheckedSub, Zero};
 
-use crate::event::{
-    Charge, Coupon, Currency, Interval, Off, Package, Rate, SubscriptionStatus, Terms,
-};
+use crate::event::{Charge, Coupon, Currency, Interval, Off, Package, Rate, Terms};
 use crate::id::DiscountId;
 
 /// What a subscription brings in a month, in one state of it.
@@ -28,12 +26,8 @@ impl Monthly {
     /// What these terms bring.
     #[must_use]
     pub fn of(terms: &Terms, coupons: &BTreeMap<DiscountId, Coupon>) -> Self {
-        let runs = matches!(
-            terms.status,
-            SubscriptionStatus::Active | SubscriptionStatus::PastDue
-        );
         let recurs = |charge: &Charge| charge.rate != Rate::Metered;
-        if !runs || !terms.charges.iter().any(recurs) {
+        if !terms.status.charges() || !terms.charges.iter().any(recurs) {
             return Self::Nothing;
         }
         let bill = Bill { terms, coupons };

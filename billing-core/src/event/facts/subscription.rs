@@ -107,6 +107,12 @@ impl SubscriptionStatus {
         matches!(self, Self::Canceled | Self::IncompleteExpired)
     }
 
+    /// Whether a subscription of this status charges, and so brings revenue.
+    #[cfg(feature = "_store")]
+    pub(crate) fn charges(&self) -> bool {
+        matches!(self, Self::Active | Self::PastDue)
+    }
+
     /// The status as Stripe writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -4,7 +4,6 @@
 //! by indexes and bounded by what one customer has, however many customers there are. What was set aside is few.
 
 use crate::database::{Dialect, Kind};
-use crate::id::UNBOUND_PREFIX;
 use crate::store::tables;
 
 pub(super) struct Reads {
@@ -41,7 +40,7 @@ impl Reads {
                 sql.json("dirty_since", Kind::Instant)
             ))
         );
-        let parts = [
+        object(&[
             ("customers", tables::CUSTOMER.select(sql, &self.own)),
             (
                 "subscriptions",
@@ -49,9 +48,7 @@ impl Reads {
             ),
             ("mirrors", tables::MIRROR_ROW.select(sql, &of_customer)),
             ("waiting", waiting),
-        ]
-        .map(|(name, query)| format!("'\"{name}\":' || ({query})"));
-        format!("select '{{' || {} || '}}'", parts.join(" || ',' || "))
+        ])
     }
 
     /// Invoices, the newest first, of those before ($3, $4, $5): $6 of them.
@@ -126,47 +123,38 @@ impl Reads {
         )
     }
 
-    /// The subscriptions of these customers, each with all that events told of its terms. Every table is bound by itself:
-    /// a plan that was made while they were empty would read them whole for each other.
+    /// The accounts of these customers, their subscriptions, and all that events told of the terms of those, at one moment.
+    /// They are put together by whoever reads them: joined here, they would be compared each with each.
     pub(super) fn terms(&self) -> String {
         let sql = self.sql;
-        let columns = [
-            ("owner", "account.owner", Kind::Text),
-            ("deleted_at", "account.deleted_at", Kind::Seconds),
-            (
-                "stripe_customer_id",
-                "subscription.stripe_customer_id",
-                Kind::Text,
-            ),
-            (
-                "stripe_subscription_id",
-                "subscription.stripe_subscription_id",
-                Kind::Text,
-            ),
-            ("status", "subscription.status", Kind::Text),
-            ("coupons", "subscription.coupons", Kind::Json),
-            ("created", "terms.created", Kind::Seconds),
-            ("event_id", "terms.event_id", Kind::Text),
-            ("kind", "terms.kind", Kind::Text),
-            ("post", "terms.post", Kind::Json),
-            ("pre", "terms.pre", Kind::Json),
-        ]
-        .map(|(name, column, kind)| format!("'{name}', {}", sql.json(column, kind)));
         let of_accounts = sql.within("stripe_customer_id", &self.accounts);
-        format!(
-            "with account as materialized (
-                 select coalesce(queue_customer_id, '{UNBOUND_PREFIX}' || stripe_customer_id) as owner,
-                        stripe_customer_id, deleted_at
-                 from billing_customer where {own}),
-             subscription as materialized (select * from billing_subscription where {of_accounts}),
-             terms as materialized (select * from subscription_terms where {of_accounts})
-             select {fields} from account
-             join subscription on subscription.stripe_customer_id = account.stripe_customer_id
-             left join terms on terms.stripe_customer_id = subscription.stripe_customer_id
-                 and terms.stripe_subscription_id = subscription.stripe_subscription_id",
-            fields = sql.array(&columns.join(", ")),
-            own = self.own,
-        )
+        let select = |columns: &[(&str, Kind)], table: &str, condition: &str| {
+            let columns = columns.iter();
+            let fields: Vec<String> = columns
+                .map(|(name, kind)| format!("'{name}', {}", sql.json(name, *kind)))
+                .collect();
+            let rows = sql.array(&fields.join(", "));
+            format!("select {rows} from {table} where {condition}")
+        };
+        let accounts = [
+            ("stripe_customer_id", Kind::Text),
+            ("queue_customer_id", Kind::Text),
+            ("deleted_at", Kind::Seconds),
+        ];
+        let subscriptions = [
+            ("stripe_customer_id", Kind::Text),
+            ("stripe_subscription_id", Kind::Text),
+            ("status", Kind::Text),
+            ("coupons", Kind::Json),
+        ];
+        object(&[
+            ("accounts", select(&accounts, "billing_customer", &self.own)),
+            (
+                "subscriptions",
+                select(&subscriptions, "billing_subscription", &of_accounts),
+            ),
+            ("terms", tables::TERMS.select(sql, &of_accounts)),
+        ])
     }
 
     /// Whose account $1 is; nothing is said of one that nobody is bound to.
@@ -190,4 +178,13 @@ impl Reads {
         );
         tables::QUARANTINE.select_from(sql, &rows)
     }
+}
+
+/// One JSON object of what some queries tell.
+fn object(queries: &[(&str, String)]) -> String {
+    let fields: Vec<String> = queries
+        .iter()
+        .map(|(name, query)| format!("'\"{name}\":' || ({query})"))
+        .collect();
+    format!("select '{{' || {} || '}}'", fields.join(" || ',' || "))
 }

@@ -1,36 +1,42 @@
 //! Recurring revenue, from what was told of the terms of all subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{SqlStore, json, parse};
-use crate::account::Contender;
-use crate::event::{Coupon, SubscriptionEventKind, Terms};
-use crate::id::{CustomerId, DiscountId, EventId, StripeCustomerId, SubscriptionId};
+use crate::event::{Coupon, SubscriptionStatus};
+use crate::id::{CustomerId, DiscountId, StripeCustomerId, SubscriptionId};
 use crate::policy::Policy;
 use crate::revenue::{History, Known, Revenue, Tally};
-use crate::store::StoreError;
+use crate::store::{StoreError, TermsRow};
 use crate::time::StripeTime;
 
 /// Customers that are read at once.
 const PAGE: u32 = 500;
 
-/// A subscription, and what one event told of its terms, if one did.
+/// What is stored of some customers.
 #[derive(Deserialize)]
-struct Row {
-    owner: CustomerId,
+struct Stored {
+    accounts: Vec<Account>,
+    subscriptions: Vec<Subscription>,
+    terms: Vec<TermsRow>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    stripe_customer_id: StripeCustomerId,
+    queue_customer_id: Option<CustomerId>,
     deleted_at: Option<StripeTime>,
+}
+
+#[derive(Deserialize)]
+struct Subscription {
     stripe_customer_id: StripeCustomerId,
     stripe_subscription_id: SubscriptionId,
-    status: String,
+    status: SubscriptionStatus,
     coupons: BTreeMap<DiscountId, Coupon>,
-    created: Option<StripeTime>,
-    event_id: Option<EventId>,
-    kind: Option<SubscriptionEventKind>,
-    post: Option<Terms>,
-    pre: Option<Terms>,
 }
 
 /// What one customer has.
@@ -96,57 +102,48 @@ impl SqlStore {
         let unbound: Vec<StripeCustomerId> = unbound.collect();
         let parameters = [json(customers)?, json(&unbound)?];
         let statement = &self.statements().terms;
-        let rows: Vec<Row> = parse(self.database.fetch(statement, &parameters).await?)?;
-        let mut by_subscription: BTreeMap<_, Vec<Row>> = BTreeMap::new();
-        for row in rows {
+        let stored = self.database.fetch(statement, &parameters).await?;
+        let stored: Stored = stored
+            .and_then(|stored| serde_json::from_str(&stored).ok())
+            .ok_or(StoreError::Corrupt)?;
+        let mut terms: HashMap<_, Vec<TermsRow>> = HashMap::new();
+        for row in stored.terms {
             let subscription = (
-                row.owner.clone(),
                 row.stripe_customer_id.clone(),
                 row.stripe_subscription_id.clone(),
             );
-            by_subscription.entry(subscription).or_default().push(row);
+            terms.entry(subscription).or_default().push(row);
         }
+        let accounts = stored.accounts.iter();
+        let accounts: HashMap<_, _> = accounts.map(|row| (&row.stripe_customer_id, row)).collect();
         let mut by_owner: BTreeMap<CustomerId, Subscriptions> = BTreeMap::new();
-        for ((owner, ..), rows) in by_subscription {
-            let subscriptions = by_owner.entry(owner).or_default();
-            match history(rows, policy) {
-                Ok(history) => subscriptions.histories.push(history),
-                Err(Untold { runs }) => subscriptions.unknown += usize::from(runs),
+        for subscription in stored.subscriptions {
+            let Some(account) = accounts.get(&subscription.stripe_customer_id) else {
+                continue;
+            };
+            let owner = account.queue_customer_id.clone();
+            let owner = owner.unwrap_or_else(|| CustomerId::unbound(&account.stripe_customer_id));
+            let theirs = by_owner.entry(owner).or_default();
+            let key = (
+                subscription.stripe_customer_id,
+                subscription.stripe_subscription_id,
+            );
+            match terms.remove(&key) {
+                Some(told) => theirs.histories.push(History::of(
+                    told.into_iter()
+                        .map(|row| (row.created, row.event_id, row.told)),
+                    &Known {
+                        deleted_at: account.deleted_at,
+                        coupons: &subscription.coupons,
+                        catalogue: &policy.catalogue,
+                    },
+                )),
+                None if subscription.status.charges() && account.deleted_at.is_none() => {
+                    theirs.unknown += 1;
+                }
+                None => {}
             }
         }
         Ok(by_owner.into_values().collect())
     }
-}
-
-/// Nothing was told of what a subscription charges.
-struct Untold {
-    runs: bool,
-}
-
-/// What a subscription brought, from all that events told of it.
-fn history(rows: Vec<Row>, policy: &Policy) -> Result<History, Untold> {
-    let Some(first) = rows.first() else {
-        return Err(Untold { runs: false });
-    };
-    let runs =
-        ["active", "past_due"].contains(&first.status.as_str()) && first.deleted_at.is_none();
-    let (deleted_at, coupons) = (first.deleted_at, first.coupons.clone());
-    let told = |row: Row| {
-        let told = Contender {
-            kind: row.kind?,
-            post: row.post?,
-            pre: row.pre,
-        };
-        Some((row.created?, row.event_id?, told))
-    };
-    let told: Vec<_> = rows.into_iter().filter_map(told).collect();
-    if told.is_empty() {
-        return Err(Untold { runs });
-    }
-    let known = Known {
-        deleted_at,
-        coupons: &coupons,
-        catalogue: &policy.catalogue,
-    };
-    Ok(History::of(told, &known))
 }
