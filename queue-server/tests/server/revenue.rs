@@ -6,6 +6,7 @@ mod year;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use conformance::simulator::{Failure, FailureKind, When};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -149,6 +150,18 @@ async fn a_discount_of_which_an_event_shows_the_id_alone_is_looked_at_o4() {
     assert!(output.status.success());
     let deaf = deaf.serve().await;
     assert_eq!(revenue(&deaf, 1).await["mrr"], half_of_it);
+    // A key that may not read coupons imports all the same, and what it does not see is counted.
+    let kept_out = FailureKind::ServerError {
+        status: 403,
+        when: When::BeforeEffect,
+    };
+    let once = Failure::new("GET", "/v1/subscriptions", kept_out).times(1);
+    shop.stripe.inject(once);
+    let beside = shop.installation_beside();
+    assert!(beside.run(&["reconcile"]).await.status.success());
+    let beside = beside.serve().await;
+    let shown = revenue(&beside, 1).await;
+    assert_eq!((&shown["mrr"], &shown["unknown"]), (&json!([]), &json!(1)));
     for wrong in ["months=0", "months=121", "months=x", "year=1"] {
         let answer = server
             .client
