@@ -23,6 +23,8 @@ mod subscription;
 mod webhook_endpoint;
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -80,6 +82,8 @@ impl fmt::Debug for StripeConfig {
 pub struct Stripe {
     client: Client,
     config: StripeConfig,
+    /// Whether Stripe refused to show what discounts take off: it is not asked for again.
+    hides_coupons: Arc<AtomicBool>,
 }
 
 impl Stripe {
@@ -101,7 +105,11 @@ impl Stripe {
             .timeout(config.timeout)
             .build()
             .context("no HTTP client can be made: are the system's root certificates there?")?;
-        Ok(Self { client, config })
+        Ok(Self {
+            client,
+            config,
+            hides_coupons: Arc::default(),
+        })
     }
 
     /// The pinned API version.

@@ -1,6 +1,7 @@
 //! Subscriptions.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use billing_core::event::SubscriptionStatus;
 use billing_core::id::{
@@ -115,12 +116,19 @@ impl Stripe {
         call: impl Fn() -> Call,
         of: &str,
     ) -> Result<Answer<T>, StripeError> {
+        if self.hides_coupons.load(Ordering::Relaxed) {
+            return self.send(call()).await;
+        }
         let coupons = self.coupons().iter();
         let asking = coupons.fold(call(), |call, coupons| {
             call.with("expand[]", format!("{of}{coupons}"))
         });
         match self.send(asking).await {
-            Err(StripeError::Forbidden | StripeError::Refused) => self.send(call()).await,
+            Err(StripeError::Forbidden | StripeError::Refused) => {
+                let answer = self.send(call()).await;
+                self.hides_coupons.store(answer.is_ok(), Ordering::Relaxed);
+                answer
+            }
             answer => answer,
         }
     }
