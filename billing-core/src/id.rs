@@ -110,7 +110,7 @@ identifiers! {
 }
 
 /// What the id of a customer begins with whom nobody has bound to an id of the seller's (E4).
-pub(crate) const UNBOUND_PREFIX: &str = "stripe:";
+const UNBOUND_PREFIX: &str = "stripe:";
 
 impl CustomerId {
     /// The id of a customer that only Stripe knows: `stripe:<cus_…>` (E4).

@@ -33,6 +33,9 @@ pub struct Policy {
     pub livemode: Option<bool>,
     /// Events of other accounts are set aside, where this is set (E3).
     pub account: Option<String>,
+    /// Whether somebody looks at what is marked through Stripe's API (O4). Where nobody does, what matters for revenue alone
+    /// is not marked: no mark would ever go.
+    pub looks: bool,
 }
 
 impl Policy {
@@ -45,6 +48,7 @@ impl Policy {
             pause_collection_closes: true,
             livemode: None,
             account: None,
+            looks: true,
         }
     }
 }

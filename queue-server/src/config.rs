@@ -189,7 +189,10 @@ impl ServeConfig {
             customer_tokens: customer_tokens.unwrap_or_default(),
             reconcile_every,
             compare_every,
-            policy,
+            policy: Policy {
+                looks: stripe.is_some(),
+                ..policy
+            },
             plans,
             stripe,
             money,

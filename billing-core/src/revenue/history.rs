@@ -50,9 +50,11 @@ impl History {
             history.begin(*second, told, known);
         }
         for (second, told) in &seconds {
-            // Nothing that is told of this second or a later one reopens it (O5).
-            if told.iter().any(|(_, told)| told.is_terminal()) {
-                history.ends(*second);
+            // Nothing that is told of this second or a later one reopens it (O5). A look may tell of it long after.
+            let ends = told.iter().map(|(_, told)| told);
+            let ends = ends.filter(|told| told.is_terminal());
+            if let Some(at) = ends.map(|told| told.post.ended_at.unwrap_or(*second)).min() {
+                history.ends(at.min(*second));
                 break;
             }
             if let Some(settled) = told.settle() {
@@ -79,11 +81,14 @@ impl History {
     /// trial had ended, and until it ended.
     fn begin(&mut self, second: StripeTime, told: &Second, known: &Known<'_>) {
         let is_making = |told: &Contender<Terms>| told.kind == SubscriptionEventKind::Created;
-        let first = told.iter().next().map(|(_, told)| told);
-        let Some(first) = first.filter(|_| !told.iter().any(|(_, told)| is_making(told))) else {
+        if told.iter().any(|(_, told)| is_making(told)) {
+            return;
+        }
+        let backwards = backwards(told);
+        let Some(start) = backwards.settle().or_else(|| told.settle()) else {
             return;
         };
-        let mut terms = first.pre.clone().unwrap_or_else(|| first.post.clone());
+        let mut terms = start.state.clone();
         if terms.status == SubscriptionStatus::Canceled {
             terms.status = SubscriptionStatus::Active;
         }
@@ -93,7 +98,9 @@ impl History {
         let until = terms.ended_at.map_or(second, |it| it.min(second));
         if let Some(since) = since.filter(|since| *since < until) {
             self.goes_on(since, &terms, known);
-            self.ends(until);
+            if until < second {
+                self.ends(until);
+            }
         }
     }
 
@@ -124,6 +131,22 @@ impl History {
             ..last
         }));
     }
+}
+
+/// The moves of a second the other way: they end where the second began.
+fn backwards(second: &Second) -> Second {
+    let mut backwards = Second::default();
+    for (event, told) in second.iter() {
+        if let Some(pre) = &told.pre {
+            let move_back = Contender {
+                kind: SubscriptionEventKind::Updated,
+                post: pre.clone(),
+                pre: Some(told.post.clone()),
+            };
+            backwards.add(event.clone(), move_back);
+        }
+    }
+    backwards
 }
 
 impl Contender<Terms> {

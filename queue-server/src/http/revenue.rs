@@ -24,27 +24,27 @@ const MAX_MONTHS: u32 = 120;
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Span {
+pub(crate) struct Months {
     /// How many months, up to the one that is.
     #[param(minimum = 1, maximum = 120, default = 12)]
-    #[serde(default = "Span::default_months")]
+    #[serde(default = "Months::default_months")]
     months: u32,
 }
 
-impl Span {
+impl Months {
     fn default_months() -> u32 {
         12
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Span {
+impl<S: Send + Sync> FromRequestParts<S> for Months {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<Self>::from_request_parts(parts, state).await;
-        let Query(span) = query.map_err(|_| Problem::QueryInvalid)?;
-        let fits = (1..=MAX_MONTHS).contains(&span.months);
-        fits.then_some(span).ok_or(Problem::QueryInvalid)
+        let Query(asked) = query.map_err(|_| Problem::QueryInvalid)?;
+        let fits = (1..=MAX_MONTHS).contains(&asked.months);
+        fits.then_some(asked).ok_or(Problem::QueryInvalid)
     }
 }
 
@@ -106,15 +106,15 @@ struct MonthlyRevenue {
     path = "/api/v1/billing/revenue",
     operation_id = "read_revenue",
     tag = "operations",
-    params(Span),
+    params(Months),
     responses((status = 200, description = "What subscriptions bring in a month", body = Revenue)),
 )]
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
-    span: Span,
+    asked: Months,
 ) -> Result<Json<Revenue>, Problem> {
     let as_of = clock::now();
-    let revenue = app.store.revenue(&app.policy, as_of, span.months).await;
+    let revenue = app.store.revenue(&app.policy, as_of, asked.months).await;
     let revenue = revenue.map_err(|error| Problem::NotCommitted(LedgerError::Store(error)))?;
     Ok(Json(Revenue {
         as_of,

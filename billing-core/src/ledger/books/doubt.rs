@@ -152,8 +152,10 @@ impl Books<'_> {
         let (Said::Subscription(facts), None) = (&change.said, change.seen_until) else {
             return;
         };
+        let looks = self.policy.looks;
         if self.subscription(change).is_some_and(|row| {
-            row.record.may_be_older_than_seen(change.created) || row.record.lacks_a_coupon_of(facts)
+            row.record.may_be_older_than_seen(change.created)
+                || (looks && row.record.lacks_a_coupon_of(facts))
         }) {
             self.mark_subscription(change.object_id(), now);
         }

@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use super::Books;
 use crate::account::Contender;
 use crate::change::{AccountChange, Said};
-use crate::event::SubscriptionFacts;
+use crate::event::{StateVector, SubscriptionFacts};
 use crate::revenue::Second;
 use crate::store::TermsRow;
 
 impl Books<'_> {
-    /// Keeps what is told of the terms: by an event, if it is a change of them, or all there is, which a renewal is not; by
-    /// a look, if it is not what is known.
+    /// Keeps what is told of the terms: by an event, if it is a change of them, or all there is, which a renewal is not,
+    /// unless a change was missed before it; by a look, if it is not what is known.
     pub(super) fn keep_terms(&mut self, change: &AccountChange) {
         let Said::Subscription(facts) = &change.said else {
             return;
         };
         let is_event = change.seen_until.is_none();
         let is_news = if is_event {
-            facts.terms_before.as_ref() != Some(&facts.terms)
+            facts.terms_before.as_ref() != Some(&facts.terms) || self.was_elsewhere(change, facts)
         } else {
             !self.knows_terms(facts)
         };
@@ -36,6 +36,15 @@ impl Books<'_> {
                 },
             });
         }
+    }
+
+    /// Whether an event begins in another status, or at other prices, than is known.
+    fn was_elsewhere(&self, change: &AccountChange, facts: &SubscriptionFacts) -> bool {
+        let settled = self
+            .subscription(change)
+            .and_then(|row| row.record.settle());
+        let charges = |state: &StateVector| (state.status.clone(), state.items.clone());
+        settled.map(|settled| charges(settled.state)) != facts.pre.as_ref().map(charges)
     }
 
     /// Whether what was told of a subscription before adds up to these terms, or to its end.

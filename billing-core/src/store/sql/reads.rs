@@ -1,4 +1,4 @@
-//! The statements of those who read one customer, or what was set aside.
+//! The statements of those who read one customer, a page of customers, or what was set aside.
 //!
 //! A customer is $1, as an array of texts; an account that nobody is bound to is $2, likewise. What is theirs is found
 //! by indexes and bounded by what one customer has, however many customers there are. What was set aside is few.
@@ -144,7 +144,7 @@ impl Reads {
         let subscriptions = [
             ("stripe_customer_id", Kind::Text),
             ("stripe_subscription_id", Kind::Text),
-            ("status", Kind::Text),
+            ("contenders", Kind::Json),
             ("coupons", Kind::Json),
         ];
         object(&[

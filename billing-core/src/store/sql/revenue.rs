@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{SqlStore, json, parse};
-use crate::event::{Coupon, SubscriptionStatus};
+use crate::account::{Contender, Contenders};
+use crate::event::Coupon;
 use crate::id::{CustomerId, DiscountId, StripeCustomerId, SubscriptionId};
 use crate::policy::Policy;
 use crate::revenue::{History, Known, Revenue, Tally};
@@ -35,7 +36,7 @@ struct Account {
 struct Subscription {
     stripe_customer_id: StripeCustomerId,
     stripe_subscription_id: SubscriptionId,
-    status: SubscriptionStatus,
+    contenders: Contenders<Contender>,
     coupons: BTreeMap<DiscountId, Coupon>,
 }
 
@@ -138,10 +139,11 @@ impl SqlStore {
                         catalogue: &policy.catalogue,
                     },
                 )),
-                None if subscription.status.charges() && account.deleted_at.is_none() => {
-                    theirs.unknown += 1;
+                None => {
+                    let settled = subscription.contenders.settle();
+                    let charges = settled.is_some_and(|settled| settled.state.status.charges());
+                    theirs.unknown += usize::from(charges && account.deleted_at.is_none());
                 }
-                None => {}
             }
         }
         Ok(by_owner.into_values().collect())

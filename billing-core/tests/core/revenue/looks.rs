@@ -1,7 +1,8 @@
 //! What looks through Stripe's API tell of it.
 
 use billing_core::event::{Look, Snapshot};
-use billing_core::ledger::Command;
+use billing_core::ledger::{Capacity, Command};
+use billing_core::policy::Policy;
 use billing_core::time::StripeTime;
 use serde_json::{Value, json};
 
@@ -98,11 +99,24 @@ async fn what_is_not_known_counts_as_it_last_was_and_is_counted() {
     let revenue = ledger.store.revenue(&policy(), now, 1).await.unwrap();
     expect(&revenue, &[("2026-02 usd", [2900, 0, 0, 0, 0, 0, 2900])]);
     assert_eq!((revenue.mrr[0].mrr, revenue.unknown), (2900, 1));
-    // As it is of what was known before any of this was kept.
+    // As it is of what was known before any of this was kept: also of one that is paused here and not at Stripe, and of
+    // one whose grace has ended; and not of one that is over.
+    let paused = json!({ "behavior": "void", "resumes_at": null });
+    let paused = with(
+        subscription(2, "active", &[item(pro(), 1)]),
+        "pause_collection",
+        paused,
+    );
+    let late = subscription(3, "past_due", &[item(pro(), 1)]);
+    let over = subscription(4, "canceled", &[item(pro(), 1)]);
+    for (id, object) in [("evt_3", paused), ("evt_4", late), ("evt_5", over)] {
+        let made = told(id, "created", "2026-01-01T00:00:00Z", None, &object);
+        ledger.ingest(&made, now).await;
+    }
     let delete = "delete from subscription_terms";
     sqlx::query(delete).execute(&ledger.pool).await.unwrap();
     let revenue = ledger.store.revenue(&policy(), now, 1).await.unwrap();
-    assert_eq!((revenue.mrr.len(), revenue.unknown), (0, 1));
+    assert_eq!((revenue.mrr.len(), revenue.unknown), (0, 3));
     ledger.stop().await;
 }
 
@@ -148,7 +162,7 @@ async fn a_discount_that_is_not_shown_is_looked_at_o4() {
                 Some(&object),
                 &renewed,
             ),
-            now,
+            at("2026-01-02T00:00:01Z"),
         )
         .await;
     assert_eq!(ledger.rows("refresh_queue").await, waiting);
@@ -183,5 +197,42 @@ async fn a_change_that_was_missed_is_made_good_by_a_look_b4() {
     );
     // What was seen twice is kept once.
     assert_eq!(ledger.rows("subscription_terms").await.len(), 2);
+    ledger.stop().await;
+}
+
+#[tokio::test]
+async fn an_end_that_was_missed_counts_when_it_was_b4() {
+    let ledger = TestLedger::start().await;
+    let now = at("2026-03-11T00:00:00Z");
+    let object = subscription(1, "active", &[item(pro(), 1)]);
+    let made = told("evt_1", "created", "2026-01-01T00:00:00Z", None, &object);
+    ledger.ingest(&made, now).await;
+    let ended = json!(at("2026-02-05T00:00:00Z").as_second());
+    let over = with(with(object, "status", json!("canceled")), "ended_at", ended);
+    look(&ledger, &over, "2026-03-10T00:00:00Z").await;
+    let revenue = ledger.store.revenue(&policy(), now, 3).await.unwrap();
+    expect(
+        &revenue,
+        &[
+            ("2026-01 usd", [0, 2900, 0, 0, 0, 0, 2900]),
+            ("2026-02 usd", [2900, 0, 0, 0, 0, 2900, 0]),
+            ("2026-03 usd", [0; 7]),
+        ],
+    );
+    ledger.stop().await;
+}
+
+#[tokio::test]
+async fn where_nobody_looks_no_discount_is_marked() {
+    let blind = Policy {
+        looks: false,
+        ..policy()
+    };
+    let ledger = TestLedger::start_with(blind, Capacity::default()).await;
+    let plain = subscription(1, "active", &[item(pro(), 1)]);
+    let object = with(plain, "discounts", json!(["di_1"]));
+    let made = told("evt_1", "created", "2026-01-01T00:00:00Z", None, &object);
+    ledger.ingest(&made, at("2026-01-02T00:00:00Z")).await;
+    assert_eq!(ledger.store.refresh_depth().await.unwrap().waiting, 0);
     ledger.stop().await;
 }

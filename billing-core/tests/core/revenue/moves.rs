@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{at, expect, item, plus, price, pro, revenue_of, subscription, told, with};
 use crate::bodies::{decode, event};
+use crate::test_ledger::{TestLedger, policy};
 
 /// A customer who comes, pays more, then less, goes, and comes back; and one who pays in euros.
 fn a_year() -> Vec<Event> {
@@ -218,4 +219,96 @@ async fn nothing_comes_of_a_customer_who_was_deleted_o5() {
             ("2026-02 usd", [2900, 0, 0, 0, 0, 2900, 0]),
         ],
     );
+}
+
+#[tokio::test]
+async fn what_was_missed_is_told_by_what_came_after_it() {
+    let of = |quantity: i64| subscription(1, "active", &[item(pro(), quantity)]);
+    let in_tiers = price("price_pro", "usd", "in tiers", "month", 1);
+    let unknown = subscription(1, "active", &[item(in_tiers, 1)]);
+    let renewed = |number: i64| with(of(2), "latest_invoice", json!(format!("in_{number}")));
+    // Its making was missed, and two changes of one second began where the one with the greater id began.
+    let changes = [
+        told(
+            "evt_b",
+            "updated",
+            "2026-02-01T00:00:00Z",
+            Some(&of(1)),
+            &of(2),
+        ),
+        told(
+            "evt_a",
+            "updated",
+            "2026-02-01T00:00:00Z",
+            Some(&of(2)),
+            &of(3),
+        ),
+    ];
+    let revenue = revenue_of(&changes, "2026-02-20T00:00:00Z", 2).await;
+    expect(
+        &revenue,
+        &[
+            ("2026-01 usd", [0, 2900, 0, 0, 0, 0, 2900]),
+            ("2026-02 usd", [2900, 0, 0, 5800, 0, 0, 8700]),
+        ],
+    );
+    // What it was is known, and what it is is not.
+    let change = [told(
+        "evt_a",
+        "updated",
+        "2026-02-01T00:00:00Z",
+        Some(&of(1)),
+        &unknown,
+    )];
+    let revenue = revenue_of(&change, "2026-02-20T00:00:00Z", 1).await;
+    expect(&revenue, &[("2026-02 usd", [2900, 0, 0, 0, 0, 0, 2900])]);
+    assert_eq!(revenue.unknown, 1);
+    // A change was missed, and a renewal tells where it led.
+    let renewals = [
+        told("evt_a", "created", "2026-01-05T00:00:00Z", None, &of(1)),
+        told(
+            "evt_b",
+            "updated",
+            "2026-02-05T00:00:00Z",
+            Some(&renewed(1)),
+            &renewed(2),
+        ),
+    ];
+    let revenue = revenue_of(&renewals, "2026-02-20T00:00:00Z", 2).await;
+    expect(
+        &revenue,
+        &[
+            ("2026-01 usd", [0, 2900, 0, 0, 0, 0, 2900]),
+            ("2026-02 usd", [2900, 0, 0, 2900, 0, 0, 5800]),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_lost_or_told_twice_between_pages() {
+    const COUNT: u32 = 1001;
+    let ledger = TestLedger::start().await;
+    let now = at("2026-01-02T00:00:00Z");
+    let made: Vec<_> = (0..COUNT)
+        .map(|number| {
+            let object = subscription(number, "active", &[item(pro(), 1)]);
+            told(
+                &format!("evt_{number}"),
+                "created",
+                "2026-01-01T00:00:00Z",
+                None,
+                &object,
+            )
+        })
+        .collect();
+    ledger
+        .ingest_together(&made.iter().collect::<Vec<_>>(), now)
+        .await;
+    let revenue = ledger.store.revenue(&policy(), now, 1).await.unwrap();
+    let row = &revenue.mrr[0];
+    assert_eq!(
+        (row.mrr, row.subscriptions),
+        (2900 * i64::from(COUNT), COUNT.into())
+    );
+    ledger.stop().await;
 }
