@@ -83,7 +83,7 @@ enum Command {
     /// Measure how fast it is, and write docs/PERFORMANCE.md.
     ///
     /// Compares within one run: with the bare HMAC, a JSON tree, the same statements without a server. Wants a machine
-    /// that does nothing else, and some fifteen minutes.
+    /// that does nothing else, and some forty minutes.
     ///
     ///   cargo xtask bench             all of it; writes the document and its plot
     ///   cargo xtask bench --part 20   a twentieth of the events; prints the document

@@ -119,7 +119,7 @@ impl Problem {
 
     /// Code, status, and what a person is told.
     fn row(self) -> (&'static str, StatusCode, &'static str) {
-        const AGAIN: &str = "It could not be made durable now. Send it again.";
+        const AGAIN: &str = "It could not be completed now. Send it again.";
         const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
         match self {
             Self::NotFound => (
