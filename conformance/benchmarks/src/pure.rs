@@ -17,7 +17,10 @@ pub fn rounds(criterion: &Path, group: &str, benchmark: &str) -> Result<RangeInc
     let folder = criterion.join(group).join(benchmark);
     let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
     let entries = std::fs::read_dir(&folder).with_context(|| {
-        format!("{} is not there: run the benchmark `pure`", folder.display())
+        format!(
+            "{} is not there: run the benchmark `pure`",
+            folder.display()
+        )
     })?;
     for entry in entries {
         let entry = entry?;

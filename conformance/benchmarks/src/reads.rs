@@ -70,7 +70,8 @@ async fn bare_rate(pool: &PgPool, customers: u64, in_flight: usize, turn: Durati
         let mut done = 0;
         while began.elapsed() < turn {
             let asked: Vec<String> = ids.by_ref().take(in_flight / QUERIES_AT_ONCE).collect();
-            let query = "select * from billing_subscription_mirror where queue_customer_id = any($1)";
+            let query =
+                "select * from billing_subscription_mirror where queue_customer_id = any($1)";
             let rows = sqlx::query(query).bind(&asked).fetch_all(pool).await?;
             ensure!(rows.len() == asked.len(), "a customer has no row");
             done += rows.len();

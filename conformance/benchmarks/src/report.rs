@@ -421,7 +421,7 @@ const TAIL: &str = "
 
 ## How it was measured
 
-- Pure code: `conformance/benchmarks/benches/pure.rs` with criterion, in five rounds of all of it; the median of the
+- Pure code: `conformance/benchmarks/benches/pure.rs` with criterion, in twelve rounds of all of it; the median of the
   fastest round.
 - Events: as Stripe pretty-prints them, 1 to 5 KB (`conformance/benchmarks/events/`), each with an
   id of its own, signed one by one by the load generator, every answer read and checked. PostgreSQL

@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, part: u64) -> Result
     )?;
     steps.run(
         "measure the pure code",
-        "verification, decoding, the gate; some four minutes",
+        "verification, decoding, the gate; some five minutes",
         || measure_pure(workspace, &criterion),
     )?;
     if let Some(python) = tools.wheel_python() {
@@ -60,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, part: u64) -> Result
 }
 
 /// How often the pure code is measured: whatever else slows the machine down seldom does so in all rounds.
-const ROUNDS: u32 = 5;
+const ROUNDS: u32 = 12;
 
 fn measure_pure(workspace: &Workspace, criterion: &Path) -> Result<()> {
     if criterion.exists() {
@@ -69,7 +69,7 @@ fn measure_pure(workspace: &Workspace, criterion: &Path) -> Result<()> {
     for round in 1..=ROUNDS {
         let mut bench = workspace.cargo(["bench", "--locked", "-p=benchmarks", "--bench=pure"]);
         bench.env("CRITERION_HOME", criterion);
-        bench.args(["--", "--warm-up-time=0.5", "--measurement-time=1"]);
+        bench.args(["--", "--warm-up-time=0.2", "--measurement-time=0.5"]);
         bench.arg(format!("--save-baseline=round-{round}"));
         process::show(&mut bench)?;
     }
