@@ -132,15 +132,31 @@ impl Dialect {
         }
     }
 
-    /// A JSON array of all rows, each an object of these fields; `[]` for none.
-    pub(crate) fn array(self, fields: &str) -> String {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres => {
-                format!("coalesce(json_agg(json_build_object({fields})), '[]')::text")
+    /// All rows of a table, or of a query in parentheses that has a name, as one JSON array: each an object of these
+    /// columns; `[]` for none. A condition may follow.
+    pub(crate) fn rows<'c>(
+        self,
+        columns: impl IntoIterator<Item = (&'c str, Kind)>,
+        from: &str,
+    ) -> String {
+        let columns = columns.into_iter().map(|(name, kind)| {
+            let value = self.json(name, kind);
+            match self {
+                #[cfg(feature = "postgres")]
+                Self::Postgres => format!("{value} as {name}"),
+                #[cfg(feature = "sqlite")]
+                Self::Sqlite => format!("'{name}', {value}"),
             }
+        });
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        match self {
+            // Objects of whole rows: json_build_object() would look up each value's type for each row.
+            #[cfg(feature = "postgres")]
+            Self::Postgres => format!(
+                "select coalesce(json_agg(found), '[]')::text from (select {columns} from {from}) as found"
+            ),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => format!("json_group_array(json_object({fields}))"),
+            Self::Sqlite => format!("select json_group_array(json_object({columns})) from {from}"),
         }
     }
 

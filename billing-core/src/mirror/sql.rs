@@ -51,25 +51,19 @@ impl Statements {
     }
 
     fn build(sql: Dialect) -> Self {
-        let list = |item: &dyn Fn(&str, Kind) -> String| -> String {
-            COLUMNS
-                .iter()
-                .map(|(name, kind)| item(name, *kind))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
         let table = "billing_subscription_mirror";
-        let fields = list(&|name, kind| format!("'{name}', {}", sql.json(name, kind)));
-        let rows = sql.array(&fields);
         Self {
-            read: format!(
-                "select {rows} from {table} where {}",
-                sql.among("queue_customer_id", 1)
+            read: sql.rows(
+                COLUMNS,
+                &format!("{table} where {}", sql.among("queue_customer_id", 1)),
             ),
-            page: format!(
-                "select {rows} from (select * from {table} where queue_customer_id > $1
-                                     order by queue_customer_id limit {}) as page",
-                sql.parameter(2, Kind::Integer)
+            page: sql.rows(
+                COLUMNS,
+                &format!(
+                    "(select * from {table} where queue_customer_id > $1
+                      order by queue_customer_id limit {}) as page",
+                    sql.parameter(2, Kind::Integer)
+                ),
             ),
             set_back: format!(
                 "update {table} set updated_at = {}

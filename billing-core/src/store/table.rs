@@ -14,14 +14,6 @@ impl Table {
         self.key.iter().chain(self.columns).copied()
     }
 
-    fn list(&self, item: impl Fn(&'static str, Kind) -> String) -> String {
-        let items: Vec<String> = self
-            .all_columns()
-            .map(|(name, kind)| item(name, kind))
-            .collect();
-        items.join(", ")
-    }
-
     /// One JSON array of the rows that a condition holds for.
     pub(super) fn select(&self, dialect: Dialect, condition: &str) -> String {
         self.select_from(dialect, &format!("{} where {condition}", self.name))
@@ -29,8 +21,7 @@ impl Table {
 
     /// One JSON array of rows that a query in parentheses, or the table, has.
     pub(super) fn select_from(&self, dialect: Dialect, rows: &str) -> String {
-        let fields = self.list(|name, kind| format!("'{name}', {}", dialect.json(name, kind)));
-        format!("select {} from {rows}", dialect.array(&fields))
+        dialect.rows(self.all_columns(), rows)
     }
 
     /// Inserts rows.

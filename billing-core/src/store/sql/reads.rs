@@ -33,12 +33,9 @@ impl Reads {
         let sql = self.sql;
         let of_accounts = sql.within("stripe_customer_id", &self.accounts);
         let of_customer = sql.among("queue_customer_id", 1);
-        let waiting = format!(
-            "select {} from mirror_outbox where {of_customer}",
-            sql.array(&format!(
-                "'dirty_since', {}",
-                sql.json("dirty_since", Kind::Instant)
-            ))
+        let waiting = sql.rows(
+            [("dirty_since", Kind::Instant)],
+            &format!("mirror_outbox where {of_customer}"),
         );
         object(&[
             ("customers", tables::CUSTOMER.select(sql, &self.own)),
@@ -114,13 +111,12 @@ impl Reads {
     /// All customers after $1, in the order of their ids' bytes: $2 of them.
     pub(super) fn customer_ids(&self) -> String {
         let sql = self.sql;
-        format!(
-            "select {} from (
-                 select queue_customer_id from mirror_row where queue_customer_id > $1
+        let rows = format!(
+            "(select queue_customer_id from mirror_row where queue_customer_id > $1
                  order by queue_customer_id limit {}) as page",
-            sql.array("'queue_customer_id', queue_customer_id"),
             sql.parameter(2, Kind::Integer),
-        )
+        );
+        sql.rows([("queue_customer_id", Kind::Text)], &rows)
     }
 
     /// The accounts of these customers, their subscriptions, and all that events told of the terms of those, at one moment.
@@ -128,14 +124,6 @@ impl Reads {
     pub(super) fn terms(&self) -> String {
         let sql = self.sql;
         let of_accounts = sql.within("stripe_customer_id", &self.accounts);
-        let select = |columns: &[(&str, Kind)], table: &str, condition: &str| {
-            let columns = columns.iter();
-            let fields: Vec<String> = columns
-                .map(|(name, kind)| format!("'{name}', {}", sql.json(name, *kind)))
-                .collect();
-            let rows = sql.array(&fields.join(", "));
-            format!("select {rows} from {table} where {condition}")
-        };
         let accounts = [
             ("stripe_customer_id", Kind::Text),
             ("queue_customer_id", Kind::Text),
@@ -148,10 +136,16 @@ impl Reads {
             ("coupons", Kind::Json),
         ];
         object(&[
-            ("accounts", select(&accounts, "billing_customer", &self.own)),
+            (
+                "accounts",
+                sql.rows(accounts, &format!("billing_customer where {}", self.own)),
+            ),
             (
                 "subscriptions",
-                select(&subscriptions, "billing_subscription", &of_accounts),
+                sql.rows(
+                    subscriptions,
+                    &format!("billing_subscription where {of_accounts}"),
+                ),
             ),
             ("terms", tables::TERMS.select(sql, &of_accounts)),
         ])
@@ -159,9 +153,9 @@ impl Reads {
 
     /// Whose account $1 is; nothing is said of one that nobody is bound to.
     pub(super) fn owner(&self) -> String {
-        format!(
-            "select {} from billing_customer where stripe_customer_id = $1",
-            self.sql.array("'queue_customer_id', queue_customer_id")
+        self.sql.rows(
+            [("queue_customer_id", Kind::Text)],
+            "billing_customer where stripe_customer_id = $1",
         )
     }
 

@@ -3,6 +3,7 @@
 use super::customers::CustomersPages;
 use super::reads::Reads;
 use crate::database::{Dialect, Insert, Kind, PerDialect};
+use crate::mirror::sql::COLUMNS;
 use crate::store::tables;
 
 /// All statements.
@@ -159,31 +160,29 @@ impl Statements {
                 ),
             ),
             postpone: tables::REFRESH_QUEUE.upsert(),
-            refresh_depth: format!(
-                "select {} from (select count(*) as waiting, min(marked_at) as oldest from refresh_queue) as depth",
-                sql.array(&format!("'waiting', waiting, 'oldest', {}", sql.json("oldest", Kind::Instant))),
+            refresh_depth: sql.rows(
+                [("waiting", Kind::Integer), ("oldest", Kind::Instant)],
+                "(select count(*) as waiting, min(marked_at) as oldest from refresh_queue) as depth",
             ),
-            open_invoices: format!(
-                "select {} from billing_invoice
-                 where stripe_customer_id = $1 and stripe_subscription_id = $2 and status = 'open'",
-                sql.array("'stripe_invoice_id', stripe_invoice_id"),
+            open_invoices: sql.rows(
+                [("stripe_invoice_id", Kind::Text)],
+                "billing_invoice where stripe_customer_id = $1 and stripe_subscription_id = $2 and status = 'open'",
             ),
             customers_pages: CustomersPages::of(sql),
             owner: reads.owner(),
             customer_ids: reads.customer_ids(),
             terms: reads.terms(),
-            waiting_among: format!(
-                "select {} from mirror_outbox where {}",
-                sql.array("'queue_customer_id', queue_customer_id"),
-                sql.among("queue_customer_id", 1),
+            waiting_among: sql.rows(
+                [("queue_customer_id", Kind::Text)],
+                &format!("mirror_outbox where {}", sql.among("queue_customer_id", 1)),
             ),
-            reconcile_run: format!(
-                "select {} from reconcile_run",
-                sql.array(&format!(
-                    "'lease_until', {}, 'progress', progress, 'ended_at', {}",
-                    sql.json("lease_until", Kind::Instant),
-                    sql.json("ended_at", Kind::Instant),
-                )),
+            reconcile_run: sql.rows(
+                [
+                    ("lease_until", Kind::Instant),
+                    ("progress", Kind::Text),
+                    ("ended_at", Kind::Instant),
+                ],
+                "reconcile_run",
             ),
             take_reconcile: format!(
                 "update reconcile_run set holder = $1, lease_until = {until}
@@ -223,32 +222,31 @@ impl Statements {
                 "status = 'open'",
                 "stripe_subscription_id",
             ),
-            due: format!(
-                "select {} from (select queue_customer_id from mirror_row where next_deadline <= {}
-                                 order by next_deadline limit {}) as due",
-                sql.array("'queue_customer_id', queue_customer_id"),
-                sql.parameter(1, Kind::Seconds),
-                sql.parameter(2, Kind::Integer),
+            due: sql.rows(
+                [("queue_customer_id", Kind::Text)],
+                &format!(
+                    "(select queue_customer_id from mirror_row where next_deadline <= {}
+                      order by next_deadline limit {}) as due",
+                    sql.parameter(1, Kind::Seconds),
+                    sql.parameter(2, Kind::Integer),
+                ),
             ),
             // What is put off, or leased, for longer than anybody does, was so by a clock that has
             // gone back since: it does not wait until that time comes again.
-            to_lease: format!(
-                "select {rows} from (
-                     select {columns}, o.attempts from mirror_outbox o
-                     join mirror_row m on m.queue_customer_id = o.queue_customer_id
-                     where (o.due_at <= {now} or o.due_at > {latest})
-                       and (o.lease_until is null or o.lease_until <= {now} or o.lease_until > {horizon})
-                     order by o.due_at limit {limit}{skip_locked}) as leased",
-                rows = sql.array(&format!(
-                    "{}, 'attempts', attempts",
-                    mirror_columns(&|name, kind| format!("'{name}', {}", sql.json(name, kind)))
-                )),
-                columns = mirror_columns(&|name, _| format!("m.{name}")),
-                now = sql.parameter(1, Kind::Instant),
-                latest = sql.parameter(2, Kind::Instant),
-                horizon = sql.parameter(3, Kind::Instant),
-                limit = sql.parameter(4, Kind::Integer),
-                skip_locked = sql.skip_locked("o"),
+            to_lease: sql.rows(
+                COLUMNS.into_iter().chain([("attempts", Kind::Integer)]),
+                &format!(
+                    "(select m.*, o.attempts from mirror_outbox o
+                      join mirror_row m on m.queue_customer_id = o.queue_customer_id
+                      where (o.due_at <= {now} or o.due_at > {latest})
+                        and (o.lease_until is null or o.lease_until <= {now} or o.lease_until > {horizon})
+                      order by o.due_at limit {limit}{skip_locked}) as leased",
+                    now = sql.parameter(1, Kind::Instant),
+                    latest = sql.parameter(2, Kind::Instant),
+                    horizon = sql.parameter(3, Kind::Instant),
+                    limit = sql.parameter(4, Kind::Integer),
+                    skip_locked = sql.skip_locked("o"),
+                ),
             ),
             lease: format!(
                 "update mirror_outbox set lease_holder = $1, lease_until = {until} where {ids}",
@@ -289,34 +287,23 @@ impl Statements {
                  where lease_holder = $1 and {}",
                 sql.among("queue_customer_id", 2)
             ),
-            depth: format!(
-                "select {} from (select count(*) as waiting, min(dirty_since) as oldest
-                                 from mirror_outbox) as outbox",
-                sql.array(&format!(
-                    "'waiting', waiting, 'oldest', {}",
-                    sql.json("oldest", Kind::Instant)
-                )),
+            depth: sql.rows(
+                [("waiting", Kind::Integer), ("oldest", Kind::Instant)],
+                "(select count(*) as waiting, min(dirty_since) as oldest from mirror_outbox) as outbox",
             ),
         }
     }
-}
-
-/// The columns that a mirror row has, each said in some way.
-fn mirror_columns(say: &dyn Fn(&str, Kind) -> String) -> String {
-    let columns = crate::mirror::sql::COLUMNS.iter();
-    let said: Vec<String> = columns.map(|(name, kind)| say(name, *kind)).collect();
-    said.join(", ")
 }
 
 /// A walk through a whole table, in the order of its key and after ($1, $2): a thousand rows, whether each is wanted, and
 /// its subscription. The last one is where to go on, in whatever order the database sorts.
 fn lot(sql: Dialect, table: &str, key: [&str; 2], wanted: &str, subscription: &str) -> String {
     let [account, id] = key;
-    format!(
-        "select {} from (
-             select {account} as account, {id} as id, {subscription} as subscription,
-                    case when {wanted} then 1 else 0 end as wanted
-             from {table} where ({account}, {id}) > ($1, $2) order by {account}, {id} limit 1000) as lot",
-        sql.array("'account', account, 'id', id, 'subscription', subscription, 'wanted', wanted"),
-    )
+    let rows = format!(
+        "(select {account} as account, {id} as id, {subscription} as subscription,
+                 case when {wanted} then 1 else 0 end as wanted
+          from {table} where ({account}, {id}) > ($1, $2) order by {account}, {id} limit 1000) as lot"
+    );
+    let texts = ["account", "id", "subscription"].map(|name| (name, Kind::Text));
+    sql.rows(texts.into_iter().chain([("wanted", Kind::Integer)]), &rows)
 }
