@@ -1,21 +1,27 @@
 //! Many reads at once as few queries.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use billing_core::id::CustomerId;
 use billing_core::mirror::{BatchReader, Coalescing, MirrorError, MirrorReader, UnverifiedRow};
 use futures::future::join_all;
 
-/// Has a row for every customer whose name is a number, says how often it was asked, and answers
-/// for some names otherwise.
+/// Has a row for every customer whose name is a number, says of how many it was asked each time, and answers for some
+/// names otherwise.
 #[derive(Clone, Default)]
-struct Counting(Arc<AtomicUsize>);
+struct Counting(Arc<Mutex<Vec<usize>>>);
+
+impl Counting {
+    /// How many customers each query was about.
+    fn queries(&self) -> Vec<usize> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl BatchReader for Counting {
     async fn read_many(&self, customers: &[CustomerId]) -> Result<Vec<UnverifiedRow>, MirrorError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.lock().unwrap().push(customers.len());
         tokio::time::sleep(Duration::from_millis(20)).await;
         let named = |name: &str| customers.iter().any(|customer| customer.as_str() == name);
         assert!(!named("panics"), "asked to panic");
@@ -70,8 +76,24 @@ async fn a_thousand_reads_at_once_are_few_queries_and_each_gets_its_own_row() {
             Err(error) => assert!(matches!(error, MirrorError::Malformed(_)) && name == "13"),
         }
     }
-    let queries = reader.0.load(Ordering::Relaxed);
+    let queries = reader.queries().len();
     assert!(queries <= 6, "{queries} queries for 1000 reads");
+}
+
+#[tokio::test]
+async fn reads_that_wait_are_divided_among_the_queries_that_may_run_at_once() {
+    for (at_once, divided) in [(1, vec![32]), (2, vec![16, 16]), (3, vec![11, 11, 10])] {
+        let reader = Counting::default();
+        let coalescing = Coalescing::new(reader.clone(), at_once);
+        for _ in 0..2 {
+            let reads = (100..132).map(|n: u32| {
+                let coalescing = coalescing.clone();
+                async move { coalescing.read(&id(&n.to_string())).await.unwrap() }
+            });
+            assert!(join_all(reads).await.iter().all(Option::is_some));
+        }
+        assert_eq!(reader.queries(), divided.repeat(2));
+    }
 }
 
 #[tokio::test]
