@@ -101,7 +101,7 @@ struct MonthlyRevenue {
 /// Read the recurring revenue, and what moved it month by month.
 ///
 /// All customers are read for it, page by page: it takes seconds where there are hundreds of thousands, and a minute or
-/// so for a million.
+/// two for a million.
 #[utoipa::path(
     get,
     path = "/api/v1/billing/revenue",
