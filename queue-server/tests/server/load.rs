@@ -18,6 +18,7 @@ pub(crate) const IN_TIME: Duration = Duration::from_secs(10);
 /// Senders that go round the same events until they are told to stop.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
+    refused: Arc<AtomicBool>,
     senders: Vec<JoinHandle<Sent>>,
 }
 
@@ -31,13 +32,25 @@ pub(crate) struct Sent {
     lost: usize,
 }
 
+impl Sent {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.acknowledged.extend(other.acknowledged);
+        self.lost += other.lost;
+        self.slowest = self.slowest.max(other.slowest);
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+    }
+}
+
 impl Load {
     pub(crate) fn start(server: &Server, events: &[Value]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let refused = Arc::new(AtomicBool::new(false));
         let senders = (0..16).map(|sender| {
             let share: Vec<Value> = events.iter().skip(sender).step_by(16).cloned().collect();
             let (client, url) = (server.client.clone(), server.url("/api/v1/billing/webhook"));
-            let stop = Arc::clone(&stop);
+            let (stop, refused) = (Arc::clone(&stop), Arc::clone(&refused));
             tokio::spawn(async move {
                 let mut sent = Sent::default();
                 for event in share.iter().cycle() {
@@ -58,13 +71,24 @@ impl Load {
                         if known && outcome_of(response).await != "duplicate" {
                             sent.lost += 1;
                         }
+                    } else {
+                        refused.store(true, Ordering::Relaxed);
                     }
                 }
                 sent
             })
         });
         let senders = senders.collect();
-        Self { stop, senders }
+        Self {
+            stop,
+            refused,
+            senders,
+        }
+    }
+
+    /// Whether any of it was.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// What all of them sent. Each answer was 200 or 503, and in time.
@@ -72,13 +96,7 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Sent::default();
         for sender in self.senders {
-            let sent = sender.await.unwrap();
-            all.acknowledged.extend(sent.acknowledged);
-            all.lost += sent.lost;
-            all.slowest = all.slowest.max(sent.slowest);
-            for (status, count) in sent.statuses {
-                *all.statuses.entry(status).or_default() += count;
-            }
+            all.add(sender.await.unwrap());
         }
         let told = all
             .statuses
