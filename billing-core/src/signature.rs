@@ -22,7 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::fmt;
+use std::{fmt, iter};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -41,12 +41,14 @@ pub const MAX_SIGNATURES: usize = 8;
 pub const DEFAULT_TOLERANCE_SECONDS: u32 = 300;
 
 const MAC_BYTES: usize = sha256::BYTES;
+/// What a signature of the scheme that we know begins with.
+const V1: &[u8] = b"v1=";
 
 /// A request as it came, of which nothing is believed yet.
 #[derive(Clone)]
 pub struct Delivery {
     unverified_body: Bytes,
-    signature_header: Option<Bytes>,
+    signature_header: Option<Vec<u8>>,
     /// Whether there was more than one.
     header_repeated: bool,
 }
@@ -61,7 +63,7 @@ impl Delivery {
         let first = headers.next();
         Self {
             unverified_body: body.into(),
-            signature_header: first.map(|header| Bytes::copy_from_slice(header.as_ref())),
+            signature_header: first.map(|header| header.as_ref().to_vec()),
             header_repeated: headers.next().is_some(),
         }
     }
@@ -206,8 +208,8 @@ pub fn verify(
     let mut matched = Choice::from(0);
     for secret in &keys.secrets {
         let expected = mac_of(secret, claim.timestamp, &unverified_body);
-        for signature in claim.signatures.iter().flatten() {
-            matched |= words(&expected).ct_eq(&words(signature));
+        for signature in claim.signatures() {
+            matched |= words(&expected).ct_eq(&words(&signature));
         }
     }
     if bool::from(matched) {
@@ -236,9 +238,9 @@ pub fn sign(body: &[u8], keys: &SigningKeys, now: Timestamp) -> String {
 }
 
 /// A MAC by the word, which compares in constant time as well and faster than by the byte.
-fn words(mac: &[u8; MAC_BYTES]) -> [u64; MAC_BYTES / 8] {
-    let (words, _) = mac.as_chunks::<8>();
-    std::array::from_fn(|index| words.get(index).copied().map_or(0, u64::from_le_bytes))
+fn words(mac: &[u8; MAC_BYTES]) -> [u128; MAC_BYTES / 16] {
+    let (words, _) = mac.as_chunks::<16>();
+    std::array::from_fn(|index| words.get(index).copied().map_or(0, u128::from_le_bytes))
 }
 
 fn mac_of(secret: &MacKey, timestamp: &[u8], body: &[u8]) -> [u8; MAC_BYTES] {
@@ -247,11 +249,10 @@ fn mac_of(secret: &MacKey, timestamp: &[u8], body: &[u8]) -> [u8; MAC_BYTES] {
 
 /// What a header claims.
 struct UnverifiedClaim<'a> {
+    header: &'a [u8],
     /// `t` as received: the MAC is over these bytes, not over a number printed again.
     timestamp: &'a [u8],
     seconds: i64,
-    /// Those that are 64 lower-case digits.
-    signatures: [Option<[u8; MAC_BYTES]>; MAX_SIGNATURES],
 }
 
 impl<'a> UnverifiedClaim<'a> {
@@ -259,17 +260,12 @@ impl<'a> UnverifiedClaim<'a> {
         if header.len() > MAX_HEADER_BYTES {
             return Err(SignatureError::HeaderTooLarge);
         }
-        let (mut timestamp, mut timestamp_repeated) = (None, false);
-        let mut signatures = [None; MAX_SIGNATURES];
-        let mut signature_count = 0;
-        for element in header.split(|byte| *byte == b',') {
+        let (mut timestamp, mut timestamp_repeated, mut signature_count) = (None, false, 0);
+        for element in elements(header) {
             // Other schemes, v0 among them, are passed over: Stripe may add some.
             if let Some(value) = element.strip_prefix(b"t=") {
                 timestamp_repeated |= timestamp.replace(value).is_some();
-            } else if let Some(value) = element.strip_prefix(b"v1=") {
-                if let Some(slot) = signatures.get_mut(signature_count) {
-                    *slot = hexadecimal::decode_array(value);
-                }
+            } else if element.starts_with(V1) {
                 signature_count += 1;
             }
         }
@@ -281,20 +277,37 @@ impl<'a> UnverifiedClaim<'a> {
             .ok_or(SignatureError::TimestampMalformed)?;
         let seconds = canonical_decimal(timestamp).ok_or(SignatureError::TimestampMalformed)?;
         Ok(Self {
+            header,
             timestamp,
             seconds,
-            signatures,
         })
     }
+
+    /// Those signatures that are 64 lower-case digits.
+    fn signatures(&self) -> impl Iterator<Item = [u8; MAC_BYTES]> {
+        let values = elements(self.header).filter_map(|element| element.strip_prefix(V1));
+        values.filter_map(hexadecimal::decode_array)
+    }
+}
+
+fn elements(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    iter::from_fn(move || {
+        let header = rest?;
+        let end = memchr::memchr(b',', header);
+        rest = end.map(|end| &header[end + 1..]);
+        Some(&header[..end.unwrap_or(header.len())])
+    })
 }
 
 /// Digits only, no sign, no leading zero: one text for one number, so that nothing that looks
 /// like a signed time to another parser is a different one to us.
 fn canonical_decimal(text: &[u8]) -> Option<i64> {
-    let canonical = !text.is_empty()
-        && text.iter().all(u8::is_ascii_digit)
-        && (text.len() == 1 || text[0] != b'0');
-    canonical
-        .then(|| std::str::from_utf8(text).ok()?.parse().ok())
-        .flatten()
+    if matches!(text, [] | [b'0', _, ..]) {
+        return None;
+    }
+    text.iter().try_fold(0_i64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
