@@ -8,9 +8,9 @@ use billing_core::decision::{Decision, DenyReason, Gate, Problem, Protocol};
 use billing_core::id::CustomerId;
 use billing_core::mirror::MirrorError;
 use bytes::Bytes;
+use http::Response;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, Response};
 use jiff::Timestamp;
 
 use crate::decision::GateDecision;
@@ -35,9 +35,9 @@ pub(crate) struct Admission<R, I, D> {
 }
 
 /// What becomes of a request.
-pub(crate) enum Verdict<B> {
+pub(crate) enum Verdict {
     /// It goes to the handler.
-    Pass(Request<B>, GateDecision),
+    Pass(GateDecision),
     /// It does not.
     Refuse(Response<Bytes>),
 }
@@ -56,11 +56,11 @@ impl<R, I, D: DenialResponse> Admission<R, I, D> {
     }
 
     /// Decides, tells of it, and answers where the request may not pass.
-    pub(crate) fn judge<B>(
+    pub(crate) fn judge(
         self,
         decide: impl FnOnce(&Gate, Timestamp) -> Decision,
-        (mut request, body): (Parts, B),
-    ) -> Verdict<B> {
+        request: &mut Parts,
+    ) -> Verdict {
         let decision = catch_panic(|| {
             let now = (self.layer.clock)();
             let decision = decide(&self.gate, now);
@@ -76,12 +76,12 @@ impl<R, I, D: DenialResponse> Admission<R, I, D> {
         request.extensions.insert(left.clone());
         match problem {
             Some(problem) if !self.layer.observe => {
-                let mut response = self.layer.refusal(&problem, protocol, &request);
+                let mut response = self.layer.refusal(&problem, protocol, request);
                 response.extensions_mut().insert(left);
                 Verdict::Refuse(response)
             }
             // `None`: allowed.
-            _ => Verdict::Pass(Request::from_parts(request, body), left),
+            _ => Verdict::Pass(left),
         }
     }
 

@@ -5,12 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use billing_core::decision::{Decision, decide};
+use billing_core::decision::{Decision, Gate, decide};
 use billing_core::id::CustomerId;
 use billing_core::mirror::MirrorReader;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
+use jiff::Timestamp;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -77,9 +78,8 @@ where
         request: (Parts, B),
         ready: &mut S,
     ) -> Self {
-        let verdict = admission.judge(|_, _| decision, request);
         Self {
-            state: State::follow(verdict, ready),
+            state: State::follow(admission, |_, _| decision, request, ready),
         }
     }
 
@@ -111,12 +111,18 @@ where
 impl<S, B, R, I, D> State<S, B, R, I, D>
 where
     S: Service<Request<B>>,
+    D: DenialResponse,
 {
     /// The only call of a gated handler.
-    fn follow(verdict: Verdict<B>, ready: &mut S) -> Self {
-        match verdict {
-            Verdict::Pass(request, decision) => Self::Running {
-                handler: ready.call(request),
+    fn follow(
+        admission: Admission<R, I, D>,
+        decide: impl FnOnce(&Gate, Timestamp) -> Decision,
+        (mut parts, body): (Parts, B),
+        ready: &mut S,
+    ) -> Self {
+        match admission.judge(decide, &mut parts) {
+            Verdict::Pass(decision) => Self::Running {
+                handler: ready.call(Request::from_parts(parts, body)),
                 decision: Some(decision),
             },
             Verdict::Refuse(response) => Self::Refused {
@@ -143,8 +149,7 @@ where
                         panic!("a future was polled again after it had panicked");
                     };
                     let decide = |gate: &_, now| decide(&row, gate, now);
-                    let verdict = held.admission.judge(decide, held.request);
-                    State::follow(verdict, &mut held.ready)
+                    State::follow(held.admission, decide, held.request, &mut held.ready)
                 }
                 StateProj::Running { handler, decision } => {
                     let mut response = ready!(handler.poll(context))?;
