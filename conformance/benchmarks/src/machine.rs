@@ -9,6 +9,11 @@ use anyhow::{Context, Result};
 pub fn describe() -> String {
     let cpu = read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = value(&cpu, "model name").unwrap_or("an unknown processor");
+    let flags = value(&cpu, "flags").unwrap_or_default();
+    let sha = match flags.split(' ').any(|flag| flag == "sha_ni") {
+        true => "with",
+        false => "without",
+    };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = read_to_string("/proc/meminfo").unwrap_or_default();
     let gibibytes = value(&memory, "MemTotal")
@@ -17,7 +22,7 @@ pub fn describe() -> String {
         >> 20;
     let kernel = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!(
-        "{model}, {cores} cores, {gibibytes} GiB of memory, Linux {}",
+        "{model} ({sha} instructions for SHA-256), {cores} cores, {gibibytes} GiB of memory, Linux {}",
         kernel.trim()
     )
 }

@@ -15,11 +15,18 @@ pub(super) fn of_pure_code(criterion: &Path) -> Result<String> {
         time("verify_empty", "bare_mac")?,
         time("verify_empty", "verify")?,
     );
+    let event = "decode_subscription";
+    let (event_mac, pass) = (time(event, "bare_mac")?, time(event, "pass_over")?);
     let over = time("gate", "gated_handler")? - time("gate", "handler")?;
     let mut text = format!(
         "Of verification, {:.0} ns do not depend on the body: parsing the header, comparing, taking the delivery.\n\n\
+         Of decoding, {pass:.0} ns are what the JSON parser takes to pass over the same bytes and keep nothing; ours also keeps \
+         the fields that count and looks in every object for keys that stand twice. With that pass alone, verifying and \
+         decoding would take {:.2} of the bare HMAC. A processor with instructions for SHA-256 makes the HMAC several times \
+         faster, and nothing else: what is compared with it weighs that much more there.\n\n\
          Of the tower layer's {over:.0} ns:\n\n| part | time |\n|---|---|\n",
-        verify - bare
+        verify - bare,
+        (event_mac + pass) / event_mac
     );
     for (name, part) in [
         ("route", "choosing the gate before the path"),
