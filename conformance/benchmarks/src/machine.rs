@@ -9,8 +9,10 @@ use anyhow::{Context, Result};
 pub fn describe() -> String {
     let cpu = read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = value(&cpu, "model name").unwrap_or("an unknown processor");
-    let flags = value(&cpu, "flags").unwrap_or_default();
-    let sha = match flags.split(' ').any(|flag| flag == "sha_ni") {
+    // Intel's and AMD's, or else ARM's.
+    let flags = value(&cpu, "flags").or_else(|| value(&cpu, "Features"));
+    let mut flags = flags.unwrap_or_default().split(' ');
+    let sha = match flags.any(|flag| matches!(flag, "sha_ni" | "sha2")) {
         true => "with",
         false => "without",
     };

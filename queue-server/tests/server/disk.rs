@@ -31,21 +31,21 @@ async fn run_full(installation: &Installation, disk: &SmallDisk, mut recover: im
     for round in 1..=ROUNDS {
         let events = &events[..share * (round + 1)];
         // What is known already needs no room. So some of the new events wait until there is none.
-        let (first, last) = events.split_at(share * round + share / 4);
-        let under_way = Load::start(&server, first);
+        let (early, late) = events.split_at(share * round + share / 4);
+        let under_way = Load::start(&server, early);
         disk.fill();
-        let refused = Load::start(&server, last);
-        eventually("new events are refused", async || refused.was_refused()).await;
+        let arriving = Load::start(&server, late);
+        eventually("new events are refused", async || arriving.was_refused()).await;
         assert_alive(&server).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         disk.free();
         eventually("it goes on", async || {
             recover();
-            deliver_all(&server, last).await.len() == last.len()
+            deliver_all(&server, late).await.len() == late.len()
         })
         .await;
         let mut sent = under_way.end().await;
-        sent.add(refused.end().await);
+        sent.add(arriving.end().await);
         assert_nothing_lost(installation, &server, events, &sent).await;
     }
 }
