@@ -124,7 +124,7 @@ impl Event {
         };
         // One that is no text is still another account than any that is configured.
         let account = node.field("account").map(|account| match account {
-            Node::Text(account) => account.clone(),
+            Node::Text(account) => account.clone().into_owned(),
             _ => String::new(),
         });
         if text(node, "object") == Some(THIN_EVENT) {

@@ -3,9 +3,9 @@
 use super::json::{SCALAR, Shape};
 
 /// An id, or the object that it names when Stripe expands it.
-const REFERENCE: Shape = Shape(&[("id", SCALAR)]);
+const REFERENCE: Shape = Shape::of(&[("id", SCALAR)]);
 
-const ADDRESS: Shape = Shape(&[
+const ADDRESS: Shape = Shape::of(&[
     ("line1", SCALAR),
     ("line2", SCALAR),
     ("city", SCALAR),
@@ -14,14 +14,14 @@ const ADDRESS: Shape = Shape(&[
     ("country", SCALAR),
 ]);
 
-const PRICE: Shape = Shape(&[
+const PRICE: Shape = Shape::of(&[
     ("id", SCALAR),
     ("currency", SCALAR),
     ("unit_amount", SCALAR),
     ("unit_amount_decimal", SCALAR),
     (
         "recurring",
-        Shape(&[
+        Shape::of(&[
             ("interval", SCALAR),
             ("interval_count", SCALAR),
             ("usage_type", SCALAR),
@@ -29,11 +29,11 @@ const PRICE: Shape = Shape(&[
     ),
     (
         "transform_quantity",
-        Shape(&[("divide_by", SCALAR), ("round", SCALAR)]),
+        Shape::of(&[("divide_by", SCALAR), ("round", SCALAR)]),
     ),
 ]);
 
-const COUPON: Shape = Shape(&[
+const COUPON: Shape = Shape::of(&[
     ("percent_off", SCALAR),
     ("amount_off", SCALAR),
     ("currency", SCALAR),
@@ -41,15 +41,15 @@ const COUPON: Shape = Shape(&[
 ]);
 
 /// An id, or the discount, which has its coupon in one place or the other.
-const DISCOUNT: Shape = Shape(&[
+const DISCOUNT: Shape = Shape::of(&[
     ("id", SCALAR),
     ("coupon", COUPON),
-    ("source", Shape(&[("coupon", COUPON)])),
+    ("source", Shape::of(&[("coupon", COUPON)])),
 ]);
 
-const ITEMS: Shape = Shape(&[(
+const ITEMS: Shape = Shape::of(&[(
     "data",
-    Shape(&[
+    Shape::of(&[
         ("price", PRICE),
         ("quantity", SCALAR),
         ("current_period_end", SCALAR),
@@ -58,7 +58,7 @@ const ITEMS: Shape = Shape(&[(
 )]);
 
 /// The fields read of any object: `type` may follow `data`, so one shape serves all of them.
-pub(super) const OBJECT: Shape = Shape(&[
+pub(super) const OBJECT: Shape = Shape::of(&[
     ("id", SCALAR),
     ("object", SCALAR),
     ("created", SCALAR),
@@ -66,7 +66,7 @@ pub(super) const OBJECT: Shape = Shape(&[
     ("deleted", SCALAR),
     ("attempted", SCALAR),
     ("customer", REFERENCE),
-    ("metadata", Shape(&[("queue_customer_id", SCALAR)])),
+    ("metadata", Shape::of(&[("queue_customer_id", SCALAR)])),
     ("email", SCALAR),
     ("name", SCALAR),
     ("address", ADDRESS),
@@ -81,28 +81,28 @@ pub(super) const OBJECT: Shape = Shape(&[
     ("ended_at", SCALAR),
     (
         "pause_collection",
-        Shape(&[("behavior", SCALAR), ("resumes_at", SCALAR)]),
+        Shape::of(&[("behavior", SCALAR), ("resumes_at", SCALAR)]),
     ),
     ("latest_invoice", REFERENCE),
-    ("pending_update", Shape(&[("expires_at", SCALAR)])),
+    ("pending_update", Shape::of(&[("expires_at", SCALAR)])),
     ("subscription", REFERENCE),
     (
         "parent",
-        Shape(&[(
+        Shape::of(&[(
             "subscription_details",
-            Shape(&[("subscription", REFERENCE)]),
+            Shape::of(&[("subscription", REFERENCE)]),
         )]),
     ),
     (
         "status_transitions",
-        Shape(&[("finalized_at", SCALAR), ("paid_at", SCALAR)]),
+        Shape::of(&[("finalized_at", SCALAR), ("paid_at", SCALAR)]),
     ),
     ("attempt_count", SCALAR),
     ("billing_reason", SCALAR),
 ]);
 
 /// The fields read of an event.
-pub(crate) static EVENT: Shape = Shape(&[
+pub(crate) static EVENT: Shape = Shape::of(&[
     ("id", SCALAR),
     ("object", SCALAR),
     ("type", SCALAR),
@@ -111,7 +111,7 @@ pub(crate) static EVENT: Shape = Shape(&[
     ("account", SCALAR),
     (
         "data",
-        Shape(&[("object", OBJECT), ("previous_attributes", OBJECT)]),
+        Shape::of(&[("object", OBJECT), ("previous_attributes", OBJECT)]),
     ),
     ("related_object", REFERENCE),
 ]);

@@ -271,7 +271,7 @@ impl Coupon {
     }
 }
 
-fn items(object: &Node) -> &[Node] {
+fn items<'a>(object: &'a Node) -> &'a [Node<'a>] {
     match object.field("items").and_then(|items| items.field("data")) {
         Some(Node::List(items)) => items,
         _ => &[],
@@ -279,7 +279,7 @@ fn items(object: &Node) -> &[Node] {
 }
 
 /// The discounts of a subscription or an item: in a list, and one alone as Stripe had it first.
-fn discounts(object: &Node) -> impl Iterator<Item = &Node> {
+fn discounts<'a>(object: &'a Node) -> impl Iterator<Item = &'a Node<'a>> {
     let list = match object.field("discounts") {
         Some(Node::List(list)) => list.as_slice(),
         _ => &[],
