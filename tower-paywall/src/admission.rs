@@ -36,22 +36,27 @@ pub(crate) struct Admission<R, I, D> {
 
 /// What becomes of a request.
 pub(crate) enum Verdict {
-    /// It goes to the handler.
-    Pass(GateDecision),
+    /// It goes to the handler; where the paywall only observes, with what it would have refused.
+    Pass(Option<GateDecision>),
     /// It does not.
     Refuse(Response<Bytes>),
 }
 
 impl<R, I, D: DenialResponse> Admission<R, I, D> {
-    pub(crate) fn new(
-        layer: Arc<PaywallLayer<R, I, D>>,
-        gate: Arc<Gate>,
-        customer: Option<CustomerId>,
-    ) -> Self {
+    /// Of a request from nobody that is known.
+    pub(crate) fn new(layer: Arc<PaywallLayer<R, I, D>>, gate: Arc<Gate>) -> Self {
         Self {
             layer,
             gate,
-            customer,
+            customer: None,
+        }
+    }
+
+    /// The same of a request from this customer.
+    pub(crate) fn of(self, customer: CustomerId) -> Self {
+        Self {
+            customer: Some(customer),
+            ..self
         }
     }
 
@@ -71,18 +76,24 @@ impl<R, I, D: DenialResponse> Admission<R, I, D> {
         let decision = decision.unwrap_or(Decision::Unknown(MirrorError::Panicked));
         let content_type = request.headers.get(CONTENT_TYPE);
         let protocol = Protocol::of_content_type(content_type.map(|value| value.as_bytes()));
+        // `None`: allowed.
         let problem = decision.problem(&self.gate, protocol);
-        let left = GateDecision::new(decision, self.customer, self.gate);
+        let left = GateDecision {
+            decision,
+            customer: self.customer,
+            gate: self.gate,
+        };
+        let Some(problem) = problem else {
+            request.extensions.insert(left);
+            return Verdict::Pass(None);
+        };
         request.extensions.insert(left.clone());
-        match problem {
-            Some(problem) if !self.layer.observe => {
-                let mut response = self.layer.refusal(&problem, protocol, request);
-                response.extensions_mut().insert(left);
-                Verdict::Refuse(response)
-            }
-            // `None`: allowed.
-            _ => Verdict::Pass(left),
+        if self.layer.observe {
+            return Verdict::Pass(Some(left));
         }
+        let mut response = self.layer.refusal(&problem, protocol, request);
+        response.extensions_mut().insert(left);
+        Verdict::Refuse(response)
     }
 
     /// Log, metric and alert. Neither names the path, which may hold what is private.

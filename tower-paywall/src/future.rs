@@ -2,12 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use billing_core::decision::{Decision, Gate, decide};
-use billing_core::id::CustomerId;
-use billing_core::mirror::MirrorReader;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
@@ -39,13 +36,13 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Reading {
-            read: MirrorRead,
-            held: Option<Held<S, B, R, I, D>>,
+            read: MirrorRead<R, I, D>,
+            held: Option<Held<S, B>>,
         },
         Running {
             #[pin]
             handler: S::Future,
-            decision: Option<GateDecision>,
+            would_refuse: Option<GateDecision>,
         },
         Refused {
             response: Option<Response<Bytes>>,
@@ -54,8 +51,7 @@ pin_project! {
 }
 
 /// What waits for the mirror's answer.
-struct Held<S, B, R, I, D> {
-    admission: Admission<R, I, D>,
+struct Held<S, B> {
     request: (Parts, B),
     ready: S,
 }
@@ -66,9 +62,11 @@ where
     D: DenialResponse,
 {
     pub(crate) fn exempt(handler: S::Future) -> Self {
-        let decision = None;
         Self {
-            state: State::Running { handler, decision },
+            state: State::Running {
+                handler,
+                would_refuse: None,
+            },
         }
     }
 
@@ -78,32 +76,16 @@ where
         request: (Parts, B),
         ready: &mut S,
     ) -> Self {
+        let held = &mut Some(Held { request, ready });
         Self {
-            state: State::follow(admission, |_, _| decision, request, ready),
+            state: State::follow(admission, |_, _| decision, held),
         }
     }
 
-    pub(crate) fn reading(
-        admission: Admission<R, I, D>,
-        customer: CustomerId,
-        request: (Parts, B),
-        ready: S,
-    ) -> Self
-    where
-        R: MirrorReader,
-    {
-        let reader = Arc::clone(&admission.layer.reader);
-        let read = MirrorRead::new(reader, customer, admission.layer.read_timeout);
-        let held = Held {
-            admission,
-            request,
-            ready,
-        };
+    pub(crate) fn reading(read: MirrorRead<R, I, D>, request: (Parts, B), ready: S) -> Self {
+        let held = Some(Held { request, ready });
         Self {
-            state: State::Reading {
-                read,
-                held: Some(held),
-            },
+            state: State::Reading { read, held },
         }
     }
 }
@@ -113,17 +95,26 @@ where
     S: Service<Request<B>>,
     D: DenialResponse,
 {
-    /// The only call of a gated handler.
-    fn follow(
+    /// The only call of a gated handler. The request is judged where it is, and moved once.
+    fn follow<T>(
         admission: Admission<R, I, D>,
         decide: impl FnOnce(&Gate, Timestamp) -> Decision,
-        (mut parts, body): (Parts, B),
-        ready: &mut S,
-    ) -> Self {
-        match admission.judge(decide, &mut parts) {
-            Verdict::Pass(decision) => Self::Running {
-                handler: ready.call(Request::from_parts(parts, body)),
-                decision: Some(decision),
+        held: &mut Option<Held<T, B>>,
+    ) -> Self
+    where
+        T: Service<Request<B>, Future = S::Future>,
+    {
+        let verdict = held
+            .as_mut()
+            .map(|held| admission.judge(decide, &mut held.request.0));
+        let (Some(verdict), Some(held)) = (verdict, held.take()) else {
+            panic!("a future was polled again after it had panicked");
+        };
+        let (request, mut ready) = (held.request, held.ready);
+        match verdict {
+            Verdict::Pass(would_refuse) => Self::Running {
+                handler: ready.call(Request::from_parts(request.0, request.1)),
+                would_refuse,
             },
             Verdict::Refuse(response) => Self::Refused {
                 response: Some(response),
@@ -144,16 +135,15 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Reading { read, held } => {
-                    let row = ready!(Pin::new(read).poll(context));
-                    let Some(mut held) = held.take() else {
-                        panic!("a future was polled again after it had panicked");
-                    };
-                    let decide = |gate: &_, now| decide(&row, gate, now);
-                    State::follow(held.admission, decide, held.request, &mut held.ready)
+                    let (admission, row) = ready!(Pin::new(read).poll(context));
+                    State::follow(admission, |gate, now| decide(&row, gate, now), held)
                 }
-                StateProj::Running { handler, decision } => {
+                StateProj::Running {
+                    handler,
+                    would_refuse,
+                } => {
                     let mut response = ready!(handler.poll(context))?;
-                    if let Some(decision) = decision.take() {
+                    if let Some(decision) = would_refuse.take() {
                         // The innermost paywall knows best, and its refusal must stay visible.
                         response.extensions_mut().get_or_insert(decision);
                     }

@@ -2,7 +2,6 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,38 +9,61 @@ use billing_core::id::CustomerId;
 use billing_core::mirror::{MalformedRow, MirrorError, MirrorReader, MirrorRow};
 use tokio::time::timeout;
 
-use crate::admission::catch_panic;
+use crate::admission::{Admission, catch_panic};
+use crate::identity::Identify;
+use crate::response::DenialResponse;
 
 /// What the mirror says of a customer.
 pub(crate) type Answer = Result<Option<MirrorRow>, MirrorError>;
 
-/// A read that is under way. Dropping it ends it: nothing is spawned.
+/// A read that is under way, of a request that waits for it. Dropping it ends it: nothing is spawned.
 ///
 /// It is boxed, because the future of an `async fn` in a trait has no name to write into
 /// `Service::Future`. The box costs some 10 ns and only where a mirror is read, which takes
 /// microseconds at best; the handler's own future is not boxed.
-pub(crate) struct MirrorRead(Pin<Box<dyn Future<Output = Answer> + Send>>);
+pub(crate) struct MirrorRead<R, I, D>(Pin<Box<dyn Future<Output = Read<R, I, D>> + Send>>);
 
-impl MirrorRead {
-    pub(crate) fn new<R: MirrorReader>(
-        reader: Arc<R>,
-        customer: CustomerId,
-        read_timeout: Duration,
-    ) -> Self {
-        // The reader is called in the first poll, so that one guard is around both.
+/// A request's way on, and what the mirror said.
+type Read<R, I, D> = (Admission<R, I, D>, Answer);
+
+impl<R, I, D> MirrorRead<R, I, D>
+where
+    R: MirrorReader,
+    I: Identify,
+    D: DenialResponse,
+{
+    pub(crate) fn new(admission: Admission<R, I, D>, customer: CustomerId) -> Self {
         Self(Box::pin(async move {
-            let mut read = pin!(reader.read(&customer));
-            let at_once = poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await;
-            let row = match at_once {
-                // What is in memory already needs no timer.
-                Poll::Ready(answer) => answer?,
-                Poll::Pending => timeout(read_timeout, read)
-                    .await
-                    .unwrap_or(Err(MirrorError::TimedOut))?,
+            let answer = {
+                let layer = &admission.layer;
+                // The reader is called in the first poll, so that one guard is around both.
+                let mut read = pin!(row_of(&*layer.reader, &customer, layer.read_timeout));
+                poll_fn(|context| {
+                    catch_panic(|| read.as_mut().poll(context))
+                        .unwrap_or(Poll::Ready(Err(MirrorError::Panicked)))
+                })
+                .await
             };
-            own_row(row, &customer)
+            (admission.of(customer), answer)
         }))
     }
+}
+
+async fn row_of<R: MirrorReader>(
+    reader: &R,
+    customer: &CustomerId,
+    read_timeout: Duration,
+) -> Answer {
+    let mut read = pin!(reader.read(customer));
+    let at_once = poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await;
+    let row = match at_once {
+        // What is in memory already needs no timer.
+        Poll::Ready(answer) => answer?,
+        Poll::Pending => timeout(read_timeout, read)
+            .await
+            .unwrap_or(Err(MirrorError::TimedOut))?,
+    };
+    own_row(row, customer)
 }
 
 /// A reader that answers with somebody else's row must not lend their plan.
@@ -56,11 +78,10 @@ fn own_row(row: Option<MirrorRow>, customer: &CustomerId) -> Answer {
     }
 }
 
-impl Future for MirrorRead {
-    type Output = Answer;
+impl<R, I, D> Future for MirrorRead<R, I, D> {
+    type Output = Read<R, I, D>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
-        catch_panic(|| self.0.as_mut().poll(context))
-            .unwrap_or(Poll::Ready(Err(MirrorError::Panicked)))
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Read<R, I, D>> {
+        self.0.as_mut().poll(context)
     }
 }

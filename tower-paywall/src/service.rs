@@ -14,6 +14,7 @@ use crate::admission::{Admission, Panicked, catch_panic};
 use crate::future::ResponseFuture;
 use crate::identity::Identify;
 use crate::layer::PaywallLayer;
+use crate::read::MirrorRead;
 use crate::response::{DenialResponse, ResponseBody};
 
 /// A service behind a paywall; [`PaywallLayer`] makes it. See the [crate's docs](crate) for its
@@ -52,23 +53,21 @@ where
         let gate = Arc::clone(gate);
         let (parts, body) = request.into_parts();
         let identified = catch_panic(|| self.layer.identity.identify(&parts));
-        let layer = Arc::clone(&self.layer);
+        let admission = Admission::new(Arc::clone(&self.layer), gate);
         match identified {
             Ok(Some(customer)) => {
                 // The clone is not ready, and what was polled ready must be what is called: it may
                 // hold a permit.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                let admission = Admission::new(layer, gate, Some(customer.clone()));
-                ResponseFuture::reading(admission, customer, (parts, body), ready)
+                let read = MirrorRead::new(admission, customer);
+                ResponseFuture::reading(read, (parts, body), ready)
             }
             Ok(None) => {
-                let admission = Admission::new(layer, gate, None);
                 let nobody = Decision::Deny(DenyReason::NoIdentity);
                 ResponseFuture::decided(admission, nobody, (parts, body), &mut self.inner)
             }
             Err(Panicked) => {
-                let admission = Admission::new(layer, gate, None);
                 let unknown = Decision::Unknown(MirrorError::Panicked);
                 ResponseFuture::decided(admission, unknown, (parts, body), &mut self.inner)
             }

@@ -1,5 +1,11 @@
 //! Identity comes from the configured extractor alone (P4).
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_paywall::{CustomerId, GateDecision};
 
 use crate::booth::{Says, anonymous, paywall, request, send};
@@ -39,8 +45,15 @@ async fn the_extractor_sees_the_whole_request_but_its_body() {
 
 #[tokio::test]
 async fn a_decision_that_is_already_there_is_not_believed() {
-    let (allowed, _) = send(&paywall(Says::paid("pro")), request("/")).await;
+    let keeping = service_fn(async |request: Request<Full<Bytes>>| {
+        let mut response = Response::new(Full::<Bytes>::default());
+        *response.extensions_mut() = request.extensions().clone();
+        Ok::<_, Infallible>(response)
+    });
+    let gated = paywall(Says::paid("pro")).layer(keeping);
+    let allowed = gated.oneshot(request("/")).await.unwrap();
     let left: GateDecision = allowed.extensions().get().cloned().unwrap();
+    assert!(left.decision().is_allow());
     let mut replayed = anonymous("/");
     replayed.extensions_mut().insert(left);
     let (response, calls) = send(&paywall(Says::paid("pro")), replayed).await;

@@ -49,15 +49,19 @@ pub(super) struct Plain<'a>(&'a str);
 
 impl<'a> Plain<'a> {
     /// Takes a path that every router reads the same: no mount, no letter that has another case,
-    /// nothing to decode, no segment that is empty or of dots.
+    /// nothing to decode, no segment that is empty or begins with a dot.
     pub(super) fn of(path: &'a str, raw_path: Option<&str>, mount: Option<&str>) -> Option<Self> {
         let alone = raw_path.is_none_or(|raw| raw == path) && mount.is_none_or(str::is_empty);
         let rest = path.strip_prefix('/').filter(|_| alone)?;
         let plain = |byte: u8| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.~/".contains(&byte)
         };
-        let whole = |segment: &str| !matches!(segment, "" | "." | "..");
-        let one_spelling = rest.bytes().all(plain) && rest.split('/').all(whole);
+        let mut before = b'/';
+        let one_spelling = rest.bytes().all(|byte| {
+            let first = before == b'/';
+            before = byte;
+            plain(byte) && !(first && matches!(byte, b'/' | b'.'))
+        }) && before != b'/';
         (rest.is_empty() || one_spelling).then_some(Self(rest))
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn of_pure_code(criterion: &Path) -> Result<String> {
     let over = time("gate", "gated_handler")? - time("gate", "handler")?;
     let mut text = format!(
         "Of verification, {:.0} ns do not depend on the body: parsing the header, comparing, taking the delivery.\n\n\
-         Of decoding, {pass:.0} ns are what the JSON parser takes to pass over the same bytes and keep nothing; ours also keeps \
+         To pass over the same bytes as decoding, and keep nothing, serde_json takes {pass:.0} ns; decoding also keeps \
          the fields that count and looks in every object for keys that stand twice. With that pass alone, verifying and \
          decoding would take {:.2} of the bare HMAC. A processor with instructions for SHA-256 makes the HMAC several times \
          faster, and nothing else: what is compared with it weighs that much more there.\n\n\
@@ -34,7 +34,7 @@ pub(super) fn of_pure_code(criterion: &Path) -> Result<String> {
         ("row", "the reader's own copy of the row"),
         (
             "extensions",
-            "leaving the decision in the request's and the response's extensions",
+            "leaving the decision in the request's extensions",
         ),
         ("boxed", "a box for the reader's future"),
         ("counter", "counting, where nobody has installed a recorder"),
