@@ -150,7 +150,7 @@ impl<'t> Reader<'t> {
             Some((shape, place)) => (shape, Some(place)),
             None => (&SCALAR, None),
         };
-        let mut fields = Vec::with_capacity(shape.fields.len());
+        let mut fields = Vec::new();
         let first_key = self.keys.len();
         let mut glances = Glance::default();
         let mut more = !self.pass(b'}');
@@ -160,9 +160,12 @@ impl<'t> Reader<'t> {
                 return Err(Refusal::NotJson);
             }
             match wanted {
-                Some((name, shape)) => {
+                Some((name, inner)) => {
+                    if fields.is_empty() {
+                        fields.reserve(shape.fields.len());
+                    }
                     fields.push((*name, Node::Null));
-                    self.value(fields.last_mut().map(|(_, node)| (shape, node)))?;
+                    self.value(fields.last_mut().map(|(_, node)| (inner, node)))?;
                 }
                 None => self.value(None)?,
             }
