@@ -121,10 +121,10 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn array(&mut self, mut keep: Keep<'_, 't>) -> Result<(), Refusal> {
+    fn array(&mut self, keep: Keep<'_, 't>) -> Result<(), Refusal> {
         self.enter()?;
-        let elements = keep.as_ref().map(|(shape, _)| *shape);
-        let elements = elements.filter(|shape| !shape.fields.is_empty());
+        let (shape, place) = keep.unzip();
+        let elements = shape.filter(|shape| !shape.fields.is_empty());
         let mut list = Vec::new();
         let mut more = !self.pass(b']');
         while more {
@@ -138,18 +138,16 @@ impl<'t> Reader<'t> {
             more = self.next_member(b']')?;
         }
         self.depth -= 1;
-        if let Some((_, place)) = &mut keep {
-            **place = Node::List(list);
+        if let Some(place) = place {
+            *place = Node::List(list);
         }
         Ok(())
     }
 
     fn object(&mut self, keep: Keep<'_, 't>) -> Result<(), Refusal> {
         self.enter()?;
-        let (shape, place) = match keep {
-            Some((shape, place)) => (shape, Some(place)),
-            None => (&SCALAR, None),
-        };
+        let (shape, place) = keep.unzip();
+        let shape = shape.unwrap_or(&SCALAR);
         let mut fields = Vec::new();
         let first_key = self.keys.len();
         let mut glances = Glance::default();
