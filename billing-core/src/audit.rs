@@ -155,6 +155,15 @@ mod as_hexadecimal {
     }
 }
 
+/// What one transaction adds to the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Addition {
+    /// Rows, in order.
+    pub rows: Vec<Row>,
+    /// The head after them.
+    pub head: Head,
+}
+
 /// Where the chain ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -199,5 +208,21 @@ impl Head {
             key_check: Some(key.check_value().to_owned()),
         };
         (head, entry.into_row(preimage, mac))
+    }
+
+    /// Appends drafts; nothing where there are none.
+    #[must_use]
+    pub fn append_all(&self, drafts: Vec<(Draft, MirrorTime)>, key: &AuditKey) -> Option<Addition> {
+        let mut rows = Vec::with_capacity(drafts.len());
+        let mut head = None;
+        for (draft, recorded_at) in drafts {
+            let (next, row) = head
+                .as_ref()
+                .unwrap_or(self)
+                .append(draft, key, recorded_at);
+            rows.push(row);
+            head = Some(next);
+        }
+        head.map(|head| Addition { rows, head })
     }
 }

@@ -14,7 +14,7 @@ mod postgres;
 mod sqlite;
 
 pub(crate) use dialect::{Dialect, Kind, PerDialect};
-pub(crate) use insert::Insert;
+pub(crate) use insert::{Insert, Inserts};
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::THREAD_NAME as SQLITE_THREAD_NAME;
 
@@ -23,12 +23,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 #[cfg(feature = "sqlite")]
 use tokio::sync::Mutex;
 
 use crate::store::StoreError;
-use cells::cells_of;
 use held::{Held, in_time};
 
 /// What connections to somebody else's database may take.
@@ -198,6 +196,16 @@ impl Database {
         }
     }
 
+    /// The same database over connections of its own, where they belong to a runtime and there may be more than one.
+    pub(crate) fn apart(&self) -> Option<Self> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => postgres::apart(pool).map(Self::Postgres),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => None,
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         each!(Database, self, pool => pool.is_closed())
     }
@@ -224,20 +232,27 @@ impl DatabaseTransaction {
         each!(DatabaseTransaction, self, held => execute!(held, statement, parameters))
     }
 
-    /// Inserts rows, or what else the statement says of those that are there.
-    pub(crate) async fn insert(
-        &mut self,
-        insert: &'static Insert,
-        rows: &[impl Serialize],
-    ) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
+    /// No inserts yet, to add some to.
+    pub(crate) fn inserts(&self) -> Inserts {
+        Inserts::new(match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Dialect::Postgres,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Dialect::Sqlite,
+        })
+    }
+
+    pub(crate) async fn insert(&mut self, inserts: Inserts) -> Result<(), StoreError> {
+        match (self, inserts) {
+            #[cfg(feature = "postgres")]
+            (Self::Postgres(held), Inserts::Postgres(statements, arguments)) => {
+                held.insert(statements, arguments).await
+            }
+            #[cfg(feature = "sqlite")]
+            (Self::Sqlite(held), Inserts::Sqlite(queries)) => held.insert(queries).await,
+            #[cfg(all(feature = "postgres", feature = "sqlite"))]
+            _ => Err(StoreError::Refused),
         }
-        let rows = rows
-            .iter()
-            .map(|row| cells_of(&insert.columns, row))
-            .collect::<Result<Vec<_>, _>>()?;
-        each!(DatabaseTransaction, self, held => held.insert(insert, rows).await)
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {

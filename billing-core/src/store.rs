@@ -2,8 +2,8 @@
 //! number of statements whatever its size.
 //!
 //! A transaction goes `begin` (which locks the head of the audit chain, and so every other
-//! writer out) → `claim` → `load` → domain code → `save` → `commit`. Nothing else writes these
-//! tables.
+//! writer out) → `claim` → `load` → domain code → `save` → `append` → `commit`. Nothing else writes
+//! these tables.
 
 mod rows;
 mod sql;
@@ -52,8 +52,14 @@ pub trait Transaction: Send {
     /// that are named.
     fn load(&mut self, keys: &Keys) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 
-    /// Writes.
+    /// Writes records.
     fn save(&mut self, writes: &WriteSet) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Writes what the audit chain gains, and moves its head.
+    fn append(
+        &mut self,
+        addition: &audit::Addition,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Makes it all durable.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -110,7 +116,7 @@ pub struct Loaded {
     pub terms: Vec<TermsRow>,
 }
 
-/// All that a batch writes.
+/// All that a batch writes, but for the audit chain.
 #[derive(Debug, Clone, Default)]
 pub struct WriteSet {
     /// Customers, new or changed.
@@ -137,10 +143,6 @@ pub struct WriteSet {
     pub marked: Vec<RefreshRow>,
     /// Marks that are answered, as they were when they were taken.
     pub unmarked: Vec<RefreshRow>,
-    /// New rows of the audit chain.
-    pub audit: Vec<audit::Row>,
-    /// Its new head, where it has new rows.
-    pub head: Option<audit::Head>,
 }
 
 /// Why a store failed. Carries no text of the database: that may quote data.

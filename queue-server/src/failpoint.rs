@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use billing_core::audit::Head;
+use billing_core::audit::{Addition, Head};
 use billing_core::id::EventId;
 use billing_core::store::{Claimed, Keys, Loaded, Store, StoreError, Transaction, WriteSet};
 use jiff::{SignedDuration, Timestamp};
@@ -61,6 +61,10 @@ impl<T: Transaction> Transaction for Failing<T> {
 
     async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
         self.0.save(writes).await
+    }
+
+    async fn append(&mut self, addition: &Addition) -> Result<(), StoreError> {
+        self.0.append(addition).await
     }
 
     async fn commit(self) -> Result<(), StoreError> {

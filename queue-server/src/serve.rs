@@ -1,6 +1,7 @@
 //! Running the server: start, serve, stop.
 
 mod connections;
+mod lane;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use billing_core::alert::Alerts;
-use billing_core::ledger::{Capacity, Ledger};
 use billing_core::mirror::FanOut;
 use billing_core::store::SqlStore;
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ use crate::money::Money;
 use crate::reconcile::ReconcileWorker;
 use crate::refresh::RefreshWorker;
 use crate::stripe::Stripe;
-use crate::telemetry::{self, BatchMetrics};
+use crate::telemetry;
 use crate::worker::MirrorWorker;
 
 /// Deliveries that are read at once, each of at most 1 MiB.
@@ -64,21 +64,14 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     store.migrate().await?;
     let mirror = Mirror::open(&config.database, &store).await?;
     let alerts = Alerts::default();
-    #[cfg(feature = "failpoints")]
-    let ledger_store = crate::failpoint::Failing(store.clone());
-    #[cfg(not(feature = "failpoints"))]
-    let ledger_store = store.clone();
     let policy = config.policy.clone();
-    let (ledger, ledger_task) = Ledger::start(
-        ledger_store,
+    let (ledger, ledger_task) = lane::start(
+        store.clone(),
         config.policy,
         config.audit_key,
         alerts.clone(),
-        BatchMetrics::default(),
-        Capacity::default(),
     )
-    .await
-    .context("the ledger does not start; check BILLING_AUDIT_KEY and DATABASE_URL")?;
+    .await?;
 
     let (deadline_worker, deadline_pulse) = Alive::pulse();
     let deadlines = DeadlineWorker {

@@ -1,20 +1,25 @@
-//! Inserts of whole sets of rows: one statement a table, or in SQLite a few, whatever their number.
+//! Inserts of whole sets of rows.
 //!
-//! PostgreSQL takes each column as an array. SQLite has none, and takes rows in lots: of few sizes,
+//! PostgreSQL takes each column as an array, and the inserts into several tables as one statement: the time that an
+//! answer is on its way is waited for once. SQLite has no arrays, answers at once, and takes rows in lots: of few sizes,
 //! so that the prepared statements are few.
 
 #[cfg(feature = "sqlite")]
 use std::sync::OnceLock;
 
+use serde::Serialize;
 #[cfg(feature = "postgres")]
-use sqlx::Postgres;
+use sqlx::postgres::{PgArguments, Postgres};
 #[cfg(feature = "sqlite")]
-use sqlx::Sqlite;
 use sqlx::query::Query;
+#[cfg(feature = "sqlite")]
+use sqlx::sqlite::{Sqlite, SqliteArguments};
+#[cfg(feature = "postgres")]
+use sqlx::{Arguments, AssertSqlSafe};
 
-use super::Kind;
-use super::cells::Cell;
+use super::cells::{Cell, cells_of};
 use super::held::{Held, in_time};
+use super::{Dialect, Kind};
 use crate::store::StoreError;
 
 /// Sizes of lots are powers of two up to 2^6.
@@ -24,84 +29,128 @@ const LOTS: u32 = 7;
 /// An insert into a table.
 #[derive(Debug)]
 pub(crate) struct Insert {
-    pub(super) columns: Vec<(&'static str, Kind)>,
-    #[cfg(feature = "postgres")]
-    postgres: String,
+    columns: Vec<(&'static str, Kind)>,
+    head: String,
+    /// An `on conflict` clause, or nothing.
+    conflict: String,
+    /// The statement for each size of a lot, made when it is first wanted.
     #[cfg(feature = "sqlite")]
-    sqlite: Sqlites,
+    lots: [OnceLock<String>; LOTS as usize],
 }
 
-/// The statement for each size of a lot, made when it is first wanted.
 #[cfg(feature = "sqlite")]
-#[derive(Debug)]
-struct Sqlites {
-    head: String,
-    tail: String,
-    lots: [OnceLock<String>; LOTS as usize],
+type SqliteQuery = Query<'static, Sqlite, SqliteArguments>;
+
+/// Inserts, with their rows, that go to the database together: each into a table of its own.
+pub(crate) enum Inserts {
+    /// The statements, and the parameters of all of them.
+    #[cfg(feature = "postgres")]
+    Postgres(Vec<String>, PgArguments),
+    #[cfg(feature = "sqlite")]
+    Sqlite(Vec<SqliteQuery>),
+}
+
+impl Inserts {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        match dialect {
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => Self::Postgres(Vec::new(), PgArguments::default()),
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => Self::Sqlite(Vec::new()),
+        }
+    }
+
+    /// Rows too, or what else the insert says of those that are there.
+    pub(crate) fn with(
+        mut self,
+        insert: &'static Insert,
+        rows: &[impl Serialize],
+    ) -> Result<Self, StoreError> {
+        if rows.is_empty() {
+            return Ok(self);
+        }
+        let rows = rows
+            .iter()
+            .map(|row| cells_of(&insert.columns, row))
+            .collect::<Result<Vec<_>, _>>()?;
+        match &mut self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(statements, arguments) => {
+                statements.push(insert.postgres_statement(arguments.len()));
+                insert.add_to(arguments, rows)?;
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(queries) => queries.extend(insert.sqlite(rows)),
+        }
+        Ok(self)
+    }
 }
 
 impl Insert {
     /// Inserts rows of these columns. `conflict`: an `on conflict` clause, or nothing.
     pub(crate) fn new(table: &str, columns: Vec<(&'static str, Kind)>, conflict: &str) -> Self {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let head = format!("insert into {table} ({})", names.join(", "));
         Self {
-            #[cfg(feature = "postgres")]
-            postgres: postgres_statement(&head, &columns, conflict),
+            head: format!("insert into {table} ({})", names.join(", ")),
+            conflict: conflict.to_owned(),
             #[cfg(feature = "sqlite")]
-            sqlite: Sqlites {
-                head,
-                tail: conflict.to_owned(),
-                lots: Default::default(),
-            },
+            lots: Default::default(),
             columns,
         }
     }
 }
 
 #[cfg(feature = "postgres")]
-fn postgres_statement(head: &str, columns: &[(&'static str, Kind)], conflict: &str) -> String {
-    let (mut arrays, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, (name, kind)) in columns.iter().enumerate() {
-        let number = index + 1;
-        let array = match kind {
-            Kind::Text | Kind::Json | Kind::Instant => "text",
-            Kind::Integer | Kind::Seconds => "bigint",
-            Kind::Bool => "boolean",
-            Kind::Bytes => "bytea",
-        };
-        arrays.push(format!("${number}::{array}[]"));
-        names.push(*name);
-        values.push(match kind {
-            Kind::Text | Kind::Integer | Kind::Bool | Kind::Bytes => format!("item.{name}"),
-            Kind::Json => format!("item.{name}::jsonb"),
-            Kind::Seconds => format!("to_timestamp(item.{name})"),
-            Kind::Instant => format!("(item.{name} || '+00')::timestamptz"),
-        });
-    }
-    let (arrays, names, values) = (arrays.join(", "), names.join(", "), values.join(", "));
-    format!("{head} select {values} from unnest({arrays}) as item({names}) {conflict}")
-}
-
-#[cfg(feature = "postgres")]
 impl Held<Postgres> {
     pub(super) async fn insert(
         &mut self,
-        insert: &'static Insert,
-        rows: Vec<Vec<Cell>>,
+        mut statements: Vec<String>,
+        arguments: PgArguments,
     ) -> Result<(), StoreError> {
-        let answer = in_time(insert.postgres(rows)?.execute(self.connection()?)).await;
+        let Some(last) = statements.pop() else {
+            return Ok(());
+        };
+        let others = statements.iter().enumerate();
+        let others: Vec<_> = others
+            .map(|(number, insert)| format!("insert_{number} as ({insert})"))
+            .collect();
+        let statement = match others.is_empty() {
+            true => last,
+            false => format!("with {} {last}", others.join(", ")),
+        };
+        let query = sqlx::query_with(AssertSqlSafe(statement), arguments);
+        let answer = in_time(query.execute(self.connection()?)).await;
         self.judge(answer).map(drop)
     }
 }
 
 #[cfg(feature = "postgres")]
 impl Insert {
-    /// The statement, with all rows.
-    fn postgres(
-        &'static self,
-        rows: Vec<Vec<Cell>>,
-    ) -> Result<Query<'static, Postgres, sqlx::postgres::PgArguments>, StoreError> {
+    /// The statement, with parameters after those of others.
+    fn postgres_statement(&self, others: usize) -> String {
+        let (mut arrays, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, (name, kind)) in (others + 1..).zip(&self.columns) {
+            let array = match kind {
+                Kind::Text | Kind::Json | Kind::Instant => "text",
+                Kind::Integer | Kind::Seconds => "bigint",
+                Kind::Bool => "boolean",
+                Kind::Bytes => "bytea",
+            };
+            arrays.push(format!("${number}::{array}[]"));
+            names.push(*name);
+            values.push(match kind {
+                Kind::Text | Kind::Integer | Kind::Bool | Kind::Bytes => format!("item.{name}"),
+                Kind::Json => format!("item.{name}::jsonb"),
+                Kind::Seconds => format!("to_timestamp(item.{name})"),
+                Kind::Instant => format!("(item.{name} || '+00')::timestamptz"),
+            });
+        }
+        let (head, conflict) = (&self.head, &self.conflict);
+        let (arrays, names, values) = (arrays.join(", "), names.join(", "), values.join(", "));
+        format!("{head} select {values} from unnest({arrays}) as item({names}) {conflict}")
+    }
+
+    fn add_to(&self, arguments: &mut PgArguments, rows: Vec<Vec<Cell>>) -> Result<(), StoreError> {
         let mut columns: Vec<Vec<Cell>> = self
             .columns
             .iter()
@@ -112,16 +161,16 @@ impl Insert {
                 column.push(cell);
             }
         }
-        let mut query = sqlx::query(self.postgres.as_str());
         for (cells, (_, kind)) in columns.into_iter().zip(&self.columns) {
-            query = match kind {
-                Kind::Text | Kind::Json | Kind::Instant => query.bind(array(cells, Cell::text)?),
-                Kind::Integer | Kind::Seconds => query.bind(array(cells, Cell::integer)?),
-                Kind::Bool => query.bind(array(cells, Cell::bool)?),
-                Kind::Bytes => query.bind(array(cells, Cell::bytes)?),
-            };
+            match kind {
+                Kind::Text | Kind::Json | Kind::Instant => arguments.add(array(cells, Cell::text)?),
+                Kind::Integer | Kind::Seconds => arguments.add(array(cells, Cell::integer)?),
+                Kind::Bool => arguments.add(array(cells, Cell::bool)?),
+                Kind::Bytes => arguments.add(array(cells, Cell::bytes)?),
+            }
+            .map_err(|_| StoreError::Refused)?;
         }
-        Ok(query)
+        Ok(())
     }
 }
 
@@ -171,13 +220,9 @@ impl Cell {
 
 #[cfg(feature = "sqlite")]
 impl Held<Sqlite> {
-    pub(super) async fn insert(
-        &mut self,
-        insert: &'static Insert,
-        rows: Vec<Vec<Cell>>,
-    ) -> Result<(), StoreError> {
-        for statement in insert.sqlite(rows) {
-            let answer = in_time(statement.execute(self.connection()?)).await;
+    pub(super) async fn insert(&mut self, queries: Vec<SqliteQuery>) -> Result<(), StoreError> {
+        for query in queries {
+            let answer = in_time(query.execute(self.connection()?)).await;
             self.judge(answer)?;
         }
         Ok(())
@@ -187,10 +232,7 @@ impl Held<Sqlite> {
 #[cfg(feature = "sqlite")]
 impl Insert {
     /// Statements that insert all rows between them.
-    fn sqlite(
-        &'static self,
-        rows: Vec<Vec<Cell>>,
-    ) -> impl Iterator<Item = Query<'static, Sqlite, sqlx::sqlite::SqliteArguments>> {
+    fn sqlite(&'static self, rows: Vec<Vec<Cell>>) -> impl Iterator<Item = SqliteQuery> {
         let mut rows = rows.into_iter();
         std::iter::from_fn(move || {
             let lot = rows.len().checked_ilog2()?.min(LOTS - 1);
@@ -209,11 +251,11 @@ impl Insert {
     }
 
     fn sqlite_statement(&'static self, lot: u32) -> &'static str {
-        let Sqlites { head, tail, lots } = &self.sqlite;
-        lots[lot as usize].get_or_init(|| {
+        self.lots[lot as usize].get_or_init(|| {
+            let (head, conflict) = (&self.head, &self.conflict);
             let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
             let rows = vec![row; 1 << lot].join(", ");
-            format!("{head} values {rows} {tail}")
+            format!("{head} values {rows} {conflict}")
         })
     }
 }

@@ -8,13 +8,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Executor, raw_sql};
+use sqlx::{Connection, Executor, raw_sql};
 
 use super::classify;
 use crate::store::StoreError;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection that has answered is taken to answer still, and not asked again before it is used.
+const ANSWERS_FOR: Duration = Duration::from_secs(1);
+/// Connections to write over, apart: one is in use while the other goes back.
+const APART: u32 = 2;
 /// Connections unless told otherwise: one writes, one fans out, the others read.
 const MAX_CONNECTIONS: u32 = 8;
 /// What every connection is set to: no statement, and no wait for a lock, outlasts a caller; and a
@@ -39,6 +43,18 @@ pub(super) fn open_foreign(url: &str, at_most: Option<NonZeroU32>) -> Result<PgP
     Ok(pool.connect_lazy_with(options))
 }
 
+/// Connections to the same database for one writer, which belong to the runtime that asks for them; none where one is
+/// to do for everything.
+pub(super) fn apart(pool: &PgPool) -> Option<PgPool> {
+    let pool_options = pool.options().clone();
+    if pool_options.get_max_connections() == 1 {
+        return None;
+    }
+    let options = PgConnectOptions::clone(&pool.connect_options());
+    let apart = pool_options.max_connections(APART);
+    Some(apart.connect_lazy_with(options))
+}
+
 fn prepare(
     url: &str,
     at_most: Option<NonZeroU32>,
@@ -48,6 +64,15 @@ fn prepare(
     let pool = PgPoolOptions::new()
         .max_connections(at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get))
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > ANSWERS_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 for setting in settings {

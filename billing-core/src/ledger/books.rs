@@ -18,10 +18,10 @@ use serde_json::json;
 use super::{Command, Found, Outcome};
 use crate::account::Account;
 use crate::alert::Alert;
-use crate::audit::{AuditKey, Draft, Head};
+use crate::audit::Draft;
 use crate::change::{Change, QuarantineReason, SetAside};
 use crate::claim::Claim;
-use crate::event::Event;
+use crate::event::{Event, FactsDigest};
 use crate::id::{CustomerId, EventId, InvoiceId, ObjectId, StripeCustomerId, SubscriptionId};
 use crate::mirror::MirrorTime;
 use crate::policy::Policy;
@@ -189,7 +189,7 @@ impl<'a> Books<'a> {
     pub(super) fn take_all(&mut self) -> Vec<Outcome> {
         let tasks = std::mem::take(&mut self.tasks);
         let take = |(task, now)| match task {
-            Task::Ingest(event, change) => self.ingest(event, change, now),
+            Task::Ingest(event, digest, change) => self.ingest(event, &digest, change, now),
             Task::Register(customer) => self.register(customer, now),
             Task::Settle(customer) => self.settle(customer, now),
             Task::Refresh(changes, mark) => self.refresh(&changes, mark, now),
@@ -246,8 +246,13 @@ impl<'a> Books<'a> {
         (self.changed_mirrors.len(), self.drafts.len()) != (rows_before, drafts_before)
     }
 
-    fn ingest(&mut self, event: &Event, change: Change, now: Timestamp) -> Outcome {
-        let digest = event.facts_digest();
+    fn ingest(
+        &mut self,
+        event: &Event,
+        digest: &FactsDigest,
+        change: Change,
+        now: Timestamp,
+    ) -> Outcome {
         let known = self.claimed.get(&event.id).cloned();
         if let Some(known) = &known
             && matches!(
@@ -377,8 +382,8 @@ impl<'a> Books<'a> {
             .push((draft, MirrorTime::from_timestamp(cause.now)));
     }
 
-    /// All that is to be written, and what to alert of afterwards.
-    pub(super) fn close(self, head: &Head, key: &AuditKey) -> (WriteSet, Vec<Notice>) {
+    /// All that is to be written: records, and drafts for the audit chain; and what to alert of afterwards.
+    pub(super) fn close(self) -> (WriteSet, Vec<(Draft, MirrorTime)>, Vec<Notice>) {
         let mut writes = WriteSet {
             events: self.events.into_values().collect(),
             quarantine: self.quarantine.into_values().collect(),
@@ -420,13 +425,6 @@ impl<'a> Books<'a> {
             .collect();
         writes.marked = self.marked.into_values().collect();
         writes.unmarked = self.unmarked;
-        let mut end = head.clone();
-        for (draft, recorded_at) in self.drafts {
-            let (next, row) = end.append(draft, key, recorded_at);
-            writes.audit.push(row);
-            end = next;
-        }
-        writes.head = Some(end).filter(|end| end != head);
-        (writes, self.notices)
+        (writes, self.drafts, self.notices)
     }
 }

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::join;
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
@@ -89,18 +90,26 @@ impl<S: Store, O: Observer> Task<S, O> {
     }
 
     async fn transact(&self, work: &[(&Command, Timestamp)]) -> Results {
-        let mut transaction = self.store.begin().await?;
-        if !self.audit_key.continues(transaction.head()) {
+        // Of two, the first is polled first: the store is at work already when the other begins.
+        let open = async { Books::new(&self.policy, work) };
+        let (transaction, mut books) = join(self.store.begin(), open).await;
+        let mut transaction = transaction?;
+        let head = transaction.head().clone();
+        if !self.audit_key.continues(&head) {
             return Err(LedgerError::OtherAuditKey);
         }
-        let mut books = Books::new(&self.policy, work);
         let claimed = transaction.claim(&books.events()).await?;
         books.take_claimed(claimed);
         let loaded = transaction.load(&books.wanted()).await?;
         books.take_records(loaded);
         let outcomes = books.take_all();
-        let (writes, notices) = books.close(transaction.head(), &self.audit_key);
-        transaction.save(&writes).await?;
+        let (writes, drafts, notices) = books.close();
+        let seal = async { head.append_all(drafts, &self.audit_key) };
+        let (saved, addition) = join(transaction.save(&writes), seal).await;
+        saved?;
+        if let Some(addition) = addition {
+            transaction.append(&addition).await?;
+        }
         transaction.commit().await?;
         if !writes.dirty.is_empty() {
             self.mirror_changed.notify_one();

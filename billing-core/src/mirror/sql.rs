@@ -144,7 +144,8 @@ impl SqlMirror {
     async fn write(&self, rows: &[&MirrorRow]) -> Result<(), StoreError> {
         let apply = &Statements::of(self.database.dialect()).apply;
         let mut transaction = self.database.begin().await?;
-        transaction.insert(apply, rows).await?;
+        let rows = transaction.inserts().with(apply, rows)?;
+        transaction.insert(rows).await?;
         transaction.commit().await
     }
 

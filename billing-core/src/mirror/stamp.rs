@@ -3,9 +3,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::fmt::StdFmtWrite;
+use jiff::fmt::temporal::DateTimePrinter;
+use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 use crate::time::StripeTime;
+
+const PRINTER: DateTimePrinter = DateTimePrinter::new().separator(b' ').precision(Some(6));
 
 /// An instant in microseconds, whose text is `YYYY-MM-DD HH:MM:SS.ffffff` in UTC and nothing else:
 /// of fixed width, so that text sorts as time does (M2).
@@ -64,8 +69,9 @@ impl MirrorTime {
 
 impl fmt::Display for MirrorTime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.timestamp();
-        write!(formatter, "{}", time.strftime("%Y-%m-%d %H:%M:%S.%6f"))
+        let time = Offset::UTC.to_datetime(self.timestamp());
+        let printed = PRINTER.print_datetime(&time, StdFmtWrite(formatter));
+        printed.map_err(|_| fmt::Error)
     }
 }
 

@@ -17,6 +17,7 @@ mod statements;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
+use futures::future::join;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,15 @@ impl SqlStore {
         Ok(Self {
             database: Database::open(url, false, None).await?,
         })
+    }
+
+    /// The same store over two more connections to PostgreSQL, which the runtime that asks for them serves, however much
+    /// another has to do. None where there may be but one connection; none for SQLite, which answers from threads of its
+    /// own.
+    #[must_use]
+    pub fn apart(&self) -> Option<Self> {
+        let database = self.database.apart()?;
+        Some(Self { database })
     }
 
     /// Brings Queue's tables up to date.
@@ -146,8 +156,7 @@ impl Store for SqlStore {
     async fn begin(&self) -> Result<SqlTransaction, StoreError> {
         let statements = self.statements();
         let mut transaction = self.database.begin().await?;
-        transaction.fetch(&statements.lock_head, &[]).await?;
-        let head = transaction.fetch(&statements.read_head, &[]).await?;
+        let head = transaction.fetch(&statements.lock_head, &[]).await?;
         Ok(SqlTransaction {
             transaction,
             statements,
@@ -236,48 +245,41 @@ impl Transaction for SqlTransaction {
 
     async fn save(&mut self, writes: &WriteSet) -> Result<(), StoreError> {
         let (statements, transaction) = (self.statements, &mut self.transaction);
-        transaction
-            .insert(&statements.save_customers, &writes.customers)
-            .await?;
-        transaction
-            .insert(&statements.save_subscriptions, &writes.subscriptions)
-            .await?;
-        transaction
-            .insert(&statements.save_terms, &writes.terms)
-            .await?;
-        transaction
-            .insert(&statements.save_invoices, &writes.invoices)
-            .await?;
-        transaction
-            .insert(&statements.save_events, &writes.events)
-            .await?;
         if !writes.released.is_empty() {
             let released = [json(&writes.released)?];
             transaction.execute(&statements.release, &released).await?;
         }
-        transaction
-            .insert(&statements.save_quarantine, &writes.quarantine)
-            .await?;
-        transaction
-            .insert(&statements.save_mirrors, &writes.mirrors)
-            .await?;
-        transaction
-            .insert(&statements.save_claims, &writes.claims)
-            .await?;
-        transaction
-            .insert(&statements.mark_dirty, &writes.dirty)
-            .await?;
-        transaction.insert(&statements.mark, &writes.marked).await?;
+        let records = transaction
+            .inserts()
+            .with(&statements.save_customers, &writes.customers)?
+            .with(&statements.save_subscriptions, &writes.subscriptions)?
+            .with(&statements.save_terms, &writes.terms)?
+            .with(&statements.save_invoices, &writes.invoices)?
+            .with(&statements.save_claims, &writes.claims)?;
+        let rest = transaction.inserts();
+        let rest = async {
+            rest.with(&statements.save_events, &writes.events)?
+                .with(&statements.save_quarantine, &writes.quarantine)?
+                .with(&statements.save_mirrors, &writes.mirrors)?
+                .with(&statements.mark_dirty, &writes.dirty)?
+                .with(&statements.mark, &writes.marked)
+        };
+        // The first is polled first: the database is at work on it while the rest is made ready.
+        let (inserted, rest) = join(transaction.insert(records), rest).await;
+        inserted?;
+        transaction.insert(rest?).await?;
         if !writes.unmarked.is_empty() {
             let unmarked = [json(&writes.unmarked)?];
             transaction.execute(&statements.unmark, &unmarked).await?;
         }
-        transaction
-            .insert(&statements.append, &writes.audit)
-            .await?;
-        let Some(head) = &writes.head else {
-            return Ok(());
-        };
+        Ok(())
+    }
+
+    async fn append(&mut self, addition: &audit::Addition) -> Result<(), StoreError> {
+        let (statements, transaction) = (self.statements, &mut self.transaction);
+        let audit::Addition { rows, head } = addition;
+        let rows = transaction.inserts().with(&statements.append, rows)?;
+        transaction.insert(rows).await?;
         let key_check = head.key_check.clone().unwrap_or_default();
         let parameters = [head.seq.to_string(), head.mac.clone(), key_check];
         transaction

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use billing_core::audit::Head;
+use billing_core::audit::{Addition, Head};
 use billing_core::id::EventId;
 use billing_core::store::{
     Claimed, Keys, Loaded, SqlStore, Store, StoreError, Transaction, WriteSet,
@@ -114,6 +114,10 @@ impl Transaction for UnrulyTransaction {
         } else {
             Ok(())
         }
+    }
+
+    async fn append(&mut self, addition: &Addition) -> Result<(), StoreError> {
+        self.transaction.append(addition).await
     }
 
     async fn commit(self) -> Result<(), StoreError> {

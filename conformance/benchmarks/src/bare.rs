@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use billing_core::alert::Alerts;
-use billing_core::audit::{AuditKey, Head};
+use billing_core::audit::{Addition, AuditKey, Head};
 use billing_core::id::EventId;
 use billing_core::ledger::{Capacity, Ledger};
 use billing_core::policy::Policy;
@@ -26,6 +26,7 @@ struct Recorded {
     events: Vec<EventId>,
     keys: Keys,
     writes: WriteSet,
+    addition: Option<Addition>,
     /// How long the store took for it.
     took: Duration,
 }
@@ -83,6 +84,11 @@ impl Transaction for RecordedTransaction {
         timed(&mut self.recorded.took, self.transaction.save(writes)).await
     }
 
+    async fn append(&mut self, addition: &Addition) -> Result<(), StoreError> {
+        self.recorded.addition = Some(addition.clone());
+        timed(&mut self.recorded.took, self.transaction.append(addition)).await
+    }
+
     async fn commit(mut self) -> Result<(), StoreError> {
         timed(&mut self.recorded.took, self.transaction.commit()).await?;
         let mut tape = self.tape.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,6 +136,7 @@ impl Statements {
             events,
             keys,
             writes,
+            addition,
             took: _,
         } in self.waiting.by_ref().take(count)
         {
@@ -138,6 +145,9 @@ impl Statements {
             transaction.claim(&events).await?;
             transaction.load(&keys).await?;
             transaction.save(&writes).await?;
+            if let Some(addition) = &addition {
+                transaction.append(addition).await?;
+            }
             transaction.commit().await?;
             times.push(began.elapsed());
         }

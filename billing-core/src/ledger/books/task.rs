@@ -4,14 +4,14 @@ use jiff::Timestamp;
 
 use crate::change::{AccountChange, Change, Said};
 use crate::claim::{Claim, ClaimStep};
-use crate::event::Event;
+use crate::event::{Event, FactsDigest};
 use crate::id::{ClaimId, CustomerId, EventId};
 use crate::ledger::{Act, Command, Found};
 use crate::policy::Policy;
 use crate::store::{Keys, RefreshRow};
 
 pub(super) enum Task<'a> {
-    Ingest(&'a Event, Change),
+    Ingest(&'a Event, FactsDigest, Change),
     Register(&'a CustomerId),
     Settle(&'a CustomerId),
     Refresh(Vec<&'a AccountChange>, Option<&'a RefreshRow>),
@@ -24,7 +24,10 @@ pub(super) enum Task<'a> {
 impl<'a> Task<'a> {
     pub(super) fn of(command: &'a Command, policy: &Policy, now: Timestamp) -> Self {
         match command {
-            Command::Ingest(event) => Self::Ingest(event, Change::from_event(event, policy, now)),
+            Command::Ingest(event) => {
+                let change = Change::from_event(event, policy, now);
+                Self::Ingest(event, event.facts_digest(), change)
+            }
             Command::RegisterCustomer(customer) => Self::Register(customer),
             Command::Settle(customer) => Self::Settle(customer),
             Command::Refresh { snapshots, mark } => {
@@ -45,7 +48,7 @@ impl<'a> Task<'a> {
     /// The event whose id must be claimed.
     pub(super) fn event(&self) -> Option<&EventId> {
         match self {
-            Self::Ingest(event, _) => Some(&event.id),
+            Self::Ingest(event, ..) => Some(&event.id),
             _ => None,
         }
     }
@@ -53,8 +56,8 @@ impl<'a> Task<'a> {
     /// Names what must be loaded for it.
     pub(super) fn name_keys(&self, keys: &mut Keys) {
         match self {
-            Self::Ingest(_, Change::Account(change)) => name_keys_of(change, keys),
-            Self::Ingest(_, Change::Nothing | Change::SetAside(_)) | Self::Record(_) => {}
+            Self::Ingest(_, _, Change::Account(change)) => name_keys_of(change, keys),
+            Self::Ingest(_, _, Change::Nothing | Change::SetAside(_)) | Self::Record(_) => {}
             Self::Register(customer) | Self::Settle(customer) | Self::SendAgain(customer, _) => {
                 keys.accounts.extend(customer.unbound_account());
                 keys.customers.insert((*customer).clone());

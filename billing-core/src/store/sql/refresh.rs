@@ -49,7 +49,8 @@ impl SqlStore {
         }
         // In the order in which the ledger marks: no two wait for each other.
         due.sort_by(|one, other| one.object_id.cmp(&other.object_id));
-        transaction.insert(&statements.postpone, &due).await?;
+        let due_rows = transaction.inserts().with(&statements.postpone, &due)?;
+        transaction.insert(due_rows).await?;
         transaction.commit().await?;
         Ok(due)
     }

@@ -74,7 +74,10 @@ impl Statements {
         let read_head = tables::CHAIN.select(sql, "id = 1");
         let reads = Reads::of(sql);
         Self {
-            lock_head: format!("select cast(seq as text) from billing_chain where id = 1{}", sql.for_update()),
+            lock_head: tables::CHAIN.select_from(
+                sql,
+                &format!("(select * from billing_chain where id = 1{}) as locked", sql.for_update()),
+            ),
             read_head,
             claim: tables::EVENT.select(sql, &sql.among("event_id", 1)),
             load_customers: tables::CUSTOMER.select(
