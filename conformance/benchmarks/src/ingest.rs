@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use billing_core::catalogue::{Catalogue, Tier, TierOrder};
 use billing_core::id::PriceId;
 use billing_core::policy::Policy;
@@ -41,10 +41,10 @@ pub struct Amounts {
 /// What came out.
 #[derive(Debug)]
 pub struct Ingest {
-    /// Sign-ups under full load: three events each, close together.
-    pub sign_ups: Run,
+    /// Sign-ups: three events each, close together.
+    pub sign_ups: FullLoad,
     /// Subscriptions of new customers, up to the most customers.
-    pub subscriptions: Run,
+    pub subscriptions: FullLoad,
     /// Updates of customers here and there, at each number of them.
     pub growth: Vec<Point>,
     /// The most memory that the server ever had in use, in bytes.
@@ -55,12 +55,26 @@ pub struct Ingest {
     pub alone: Duration,
     /// The same statements by themselves: the middle.
     pub bare: Duration,
-    /// Events per second of the statements by themselves, in batches as full load makes them.
-    pub bare_batches: f64,
-    /// Events per second of the ledger and its mirror in one process, without a server.
-    pub embedded: f64,
-    /// Processor time of the sign-ups.
+}
+
+/// What came of one kind of events under full load.
+#[derive(Debug)]
+pub struct FullLoad {
+    /// Through HTTP.
+    pub run: Run,
+    /// The processors' time meanwhile.
     pub processor: Processor,
+    /// What no server could be faster than.
+    pub limits: Limits,
+}
+
+/// What a store allows for one kind of events, from empty tables on, in events per second.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The statements by themselves, in batches as full load makes them.
+    pub statements: f64,
+    /// The ledger and its mirror in one process, without a server.
+    pub embedded: f64,
 }
 
 /// Where the processor's time went, in microseconds per event.
@@ -124,27 +138,26 @@ pub async fn measure(
     amounts: &Amounts,
 ) -> Result<(Ingest, TestDatabase)> {
     let (alone, bare) = side_by_side(engine, program, amounts.alone).await?;
-    let bare_batches = in_batches(engine, amounts.sign_ups).await?;
-    let embedded = without_server(engine, amounts.sign_ups).await?;
+    let began = Timestamp::now().as_second() - AGO;
+    let subscription = move |customer| Event {
+        kind: Kind::SubscriptionCreated,
+        customer,
+        round: 0,
+        created: began,
+    };
+    let new_customers = amounts.sign_ups;
+    let signing_up = (0..new_customers * 3).map(move |n| sign_up(n, began));
+    let sign_up_limits = limits(engine, signing_up).await?;
+    let subscription_limits = limits(engine, (0..new_customers).map(subscription)).await?;
     let database = TestDatabase::new(engine);
     let server = Server::start(program, database.url(), &database.path(""))?;
-    let began = Timestamp::now().as_second() - AGO;
-    let before = Processor::now(&server)?;
-    let sign_ups = load::run(&server.address, IN_FLIGHT, amounts.sign_ups * 3, move |n| {
-        sign_up(n, began)
-    })
-    .await?;
-    let processor = Processor::since(before, Processor::now(&server)?, amounts.sign_ups * 3);
+    let signing_up = move |n| sign_up(n, began);
+    let sign_ups = full_load(&server, new_customers * 3, sign_up_limits, signing_up).await?;
     let (mut known, mut growth) = (0, Vec::new());
-    let mut subscriptions: Option<Run> = None;
+    let mut subscriptions = None;
     for (round, customers) in (1..).zip(amounts.customers.iter().copied()) {
-        let more = load::run(&server.address, IN_FLIGHT, customers - known, move |n| {
-            Event {
-                kind: Kind::SubscriptionCreated,
-                customer: known + n,
-                round: 0,
-                created: began,
-            }
+        let more = full_load(&server, customers - known, subscription_limits, move |n| {
+            subscription(known + n)
         });
         subscriptions = Some(more.await?);
         known = customers;
@@ -166,15 +179,12 @@ pub async fn measure(
     }
     let ingest = Ingest {
         sign_ups,
-        subscriptions: subscriptions.unwrap_or_default(),
+        subscriptions: subscriptions.context("there is no number of customers")?,
         growth,
         peak: server.memory()?.peak,
         events: amounts.sign_ups * 3 + known + amounts.updates * amounts.customers.len() as u64,
         alone,
         bare,
-        bare_batches,
-        embedded,
-        processor,
     };
     Ok((ingest, database))
 }
@@ -254,30 +264,41 @@ async fn side_by_side(engine: Engine, program: &Path, count: u64) -> Result<(Dur
     Ok((middle(through_http), middle(bare)))
 }
 
-/// Events per second of the statements alone, in batches: what no server could be faster than.
-async fn in_batches(engine: Engine, count: u64) -> Result<f64> {
-    let created = Timestamp::now().as_second() - AGO;
-    let events = (0..count * 3).map(move |n| sign_up(n, created));
+/// Events through HTTP, as fast as they go.
+async fn full_load(
+    server: &Server,
+    count: u64,
+    limits: Limits,
+    event: impl Fn(u64) -> Event + Send + Sync + 'static,
+) -> Result<FullLoad> {
+    let before = Processor::now(server)?;
+    let run = load::run(&server.address, IN_FLIGHT, count, event).await?;
+    Ok(FullLoad {
+        run,
+        processor: Processor::since(before, Processor::now(server)?, count),
+        limits,
+    })
+}
+
+/// What a store allows: the statements alone, from one connection; and a ledger and its mirror in one process, given
+/// events that were verified and decoded beforehand.
+async fn limits(engine: Engine, events: impl Iterator<Item = Event> + Clone) -> Result<Limits> {
+    let count = events.clone().count() as f64;
     let (recorded_at, issued_to) = (TestDatabase::new(engine), TestDatabase::new(engine));
     let mut statements = Statements::record(
         recorded_at.url(),
         issued_to.url(),
         policy()?,
-        events,
+        events.clone(),
         IN_FLIGHT,
     )
     .await?;
     let times = statements.issue(usize::MAX).await?;
-    Ok((count * 3) as f64 / times.iter().sum::<Duration>().as_secs_f64())
-}
-
-/// Events per second of the ledger and its mirror in one process: verified and decoded beforehand, with nobody who asks
-/// over HTTP.
-async fn without_server(engine: Engine, count: u64) -> Result<f64> {
-    let created = Timestamp::now().as_second() - AGO;
-    let events = (0..count * 3).map(move |n| sign_up(n, created));
     let database = TestDatabase::new(engine);
-    embedded::rate(database.url(), policy()?, events, IN_FLIGHT).await
+    Ok(Limits {
+        statements: count / times.iter().sum::<Duration>().as_secs_f64(),
+        embedded: embedded::rate(database.url(), policy()?, events, IN_FLIGHT).await?,
+    })
 }
 
 /// The three events of each customer who signs up, one after the other.
