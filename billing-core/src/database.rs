@@ -1,8 +1,8 @@
 //! A database, of whichever kind: connections, statements, transactions.
 //!
-//! Rows go in by the set ([`Insert`]) and come out as one JSON array, so that a batch costs one
-//! statement a table whatever its size, and one set of row types serves every kind of database; what
-//! else differs between them is in [`Dialect`].
+//! Rows go in by the set ([`Insert`]) and come out as one JSON array, so that a batch costs a few
+//! statements whatever its size, and one set of row types serves every kind of database; what else
+//! differs between them is in [`Dialect`].
 
 mod cells;
 mod dialect;

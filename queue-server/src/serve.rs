@@ -29,6 +29,7 @@ use crate::refresh::RefreshWorker;
 use crate::stripe::Stripe;
 use crate::telemetry;
 use crate::worker::MirrorWorker;
+use lane::Lane;
 
 /// Deliveries that are read at once, each of at most 1 MiB.
 const MAX_DELIVERIES: usize = 256;
@@ -65,7 +66,11 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let mirror = Mirror::open(&config.database, &store).await?;
     let alerts = Alerts::default();
     let policy = config.policy.clone();
-    let (ledger, ledger_task) = lane::start(
+    let Lane {
+        ledger,
+        task: ledger_task,
+        store: ledger_store,
+    } = lane::start(
         store.clone(),
         config.policy,
         config.audit_key,
@@ -169,6 +174,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     }
     alerts.flush(Timestamp::MAX);
     mirror.close().await;
+    ledger_store.close().await;
     store.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -41,7 +41,8 @@ pub(crate) struct Insert {
 #[cfg(feature = "sqlite")]
 type SqliteQuery = Query<'static, Sqlite, SqliteArguments>;
 
-/// Inserts, with their rows, that go to the database together: each into a table of its own.
+/// Inserts, with their rows, that go to the database together: each into a table of its own, and none that needs another
+/// to come before it (SQLite goes by their order, PostgreSQL looks at foreign keys when all are there).
 pub(crate) enum Inserts {
     /// The statements, and the parameters of all of them.
     #[cfg(feature = "postgres")]
@@ -76,6 +77,7 @@ impl Inserts {
         match &mut self {
             #[cfg(feature = "postgres")]
             Self::Postgres(statements, arguments) => {
+                debug_assert!(statements.iter().all(|one| !one.starts_with(&insert.head)));
                 statements.push(insert.postgres_statement(arguments.len()));
                 insert.add_to(arguments, rows)?;
             }

@@ -15,11 +15,12 @@ use crate::store::StoreError;
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a connection that has answered is taken to answer still, and not asked again before it is used.
+/// How long a connection to Queue's own database that has answered is taken to answer still, and not asked again before
+/// it is used.
 const ANSWERS_FOR: Duration = Duration::from_secs(1);
 /// Connections to write over, apart: one is in use while the other goes back.
 const APART: u32 = 2;
-/// Connections unless told otherwise: one writes, one fans out, the others read.
+/// Connections unless told otherwise: one writes (where that is not done apart), one fans out, the others read.
 const MAX_CONNECTIONS: u32 = 8;
 /// What every connection is set to: no statement, and no wait for a lock, outlasts a caller; and a
 /// commit is durable when it returns, whatever the database is set to.
@@ -35,6 +36,16 @@ const OWN_SETTINGS: &str = "select set_config(name, 'off', false) from pg_settin
 
 pub(super) async fn open(url: &str, at_most: Option<NonZeroU32>) -> Result<PgPool, StoreError> {
     let (pool, options) = prepare(url, at_most, &[SETTINGS, OWN_SETTINGS])?;
+    let pool = pool
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > ANSWERS_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
     pool.connect_with(options).await.map_err(classify)
 }
 
@@ -51,7 +62,8 @@ pub(super) fn apart(pool: &PgPool) -> Option<PgPool> {
         return None;
     }
     let options = PgConnectOptions::clone(&pool.connect_options());
-    let apart = pool_options.max_connections(APART);
+    // Kept while nothing is written: a database that is full of others' connections stops no commit.
+    let apart = pool_options.max_connections(APART).idle_timeout(None);
     Some(apart.connect_lazy_with(options))
 }
 
@@ -64,15 +76,6 @@ fn prepare(
     let pool = PgPoolOptions::new()
         .max_connections(at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get))
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection, known| {
-            Box::pin(async move {
-                if known.idle_for > ANSWERS_FOR {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 for setting in settings {

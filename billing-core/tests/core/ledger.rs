@@ -12,6 +12,7 @@ use billing_core::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::{query_scalar, raw_sql};
+use test_database::Engine;
 
 use crate::arbitrary::BASE;
 use crate::audit::{chain_of, verify};
@@ -384,4 +385,27 @@ async fn registering_again_applies_a_catalogue_that_has_changed_a5_m6() {
         .await
         .unwrap();
     assert_eq!(tiers, ["pro"]);
+}
+
+#[tokio::test]
+async fn sessions_that_ended_while_nobody_asked_are_found_before_they_are_used() {
+    let database = Database::create();
+    if database.engine() == Engine::Sqlite {
+        eprintln!("SKIPPED: SQLite has no sessions");
+        return;
+    }
+    let shared = database.store().await;
+    let apart = shared.apart().unwrap();
+    for store in [&shared, &apart] {
+        store.check().await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let intruder = database.intruder().await;
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    let ended: i64 = query_scalar(end).fetch_one(&intruder).await.unwrap();
+    assert!(ended >= 2, "{ended}");
+    for store in [&shared, &apart] {
+        store.check().await.unwrap();
+    }
 }

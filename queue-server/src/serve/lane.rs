@@ -20,13 +20,22 @@ use crate::telemetry::BatchMetrics;
 /// What the thread is called; Linux shows no more than 15 bytes.
 const THREAD_NAME: &str = "billing-ledger";
 
+/// A ledger that runs.
+pub(super) struct Lane {
+    pub(super) ledger: Ledger,
+    /// Ends when the last handle is gone and its commands are done.
+    pub(super) task: JoinHandle<()>,
+    /// Whose connections it writes over.
+    pub(super) store: SqlStore,
+}
+
 /// Starts the ledger where it is to run.
 pub(super) async fn start(
     store: SqlStore,
     policy: Policy,
     audit_key: AuditKey,
     alerts: Alerts,
-) -> anyhow::Result<(Ledger, JoinHandle<()>)> {
+) -> anyhow::Result<Lane> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let apart = {
         let _inside = runtime.enter();
@@ -45,12 +54,18 @@ pub(super) async fn start(
             (Handle::current(), store)
         }
     };
+    let writes_to = store.clone();
     #[cfg(feature = "failpoints")]
-    let store = crate::failpoint::Failing(store);
+    let writes_to = crate::failpoint::Failing(writes_to);
     let (observer, capacity) = (BatchMetrics::default(), Capacity::default());
-    let started = Ledger::start(store, policy, audit_key, alerts, observer, capacity);
-    runs_on
+    let started = Ledger::start(writes_to, policy, audit_key, alerts, observer, capacity);
+    let (ledger, task) = runs_on
         .spawn(started)
         .await?
-        .context("the ledger does not start; check BILLING_AUDIT_KEY and DATABASE_URL")
+        .context("the ledger does not start; check BILLING_AUDIT_KEY and DATABASE_URL")?;
+    Ok(Lane {
+        ledger,
+        task,
+        store,
+    })
 }

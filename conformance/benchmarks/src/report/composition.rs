@@ -57,7 +57,7 @@ pub(super) fn of_stores(stores: &[(&'static str, Ingest)]) -> Result<String> {
         "New customers, 256 in flight: the same statements by themselves, from one connection and in batches, without \
          HTTP, verification, decoding or a mirror that is fed; the ledger and its mirror embedded in the benchmark's own \
          process, given decoded events and all processors; and where the processors' time goes per event. A server \
-         can't be faster than the ledger in it: there is one writer, and everybody waits for its turn. Statements and \
+         is hardly faster than the ledger in it: there is one writer, and everybody waits for its turn. Statements and \
          the embedded ledger begin with empty tables; what is updated is in the tables of each store, with what the \
          statements take there.\n\n\
          | store | events | events per second | statements alone | embedded | server | database and kernel | load generator | processors busy |\n\
