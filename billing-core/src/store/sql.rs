@@ -77,8 +77,8 @@ impl SqlStore {
     }
 
     /// The same store over two more connections to PostgreSQL, which the runtime that asks for them serves, however much
-    /// another has to do; closed by itself. None where there may be but one connection; none for SQLite, which answers from
-    /// threads of its own.
+    /// another has to do; to be closed as well as this one. None where there may be but one connection; none for SQLite,
+    /// which answers from threads of its own.
     #[must_use]
     pub fn apart(&self) -> Option<Self> {
         let database = self.database.apart()?;
