@@ -106,8 +106,8 @@ pub struct Draft {
     pub subject: String,
     /// By which event, where it was one.
     pub event_id: Option<String>,
-    /// What changed: for each column, what it was and what it is.
-    pub details: serde_json::Value,
+    /// What changed, as JSON text: for each column, what it was and what it is.
+    pub details: String,
 }
 
 /// A row of the chain as it is stored.
@@ -125,7 +125,7 @@ pub struct Row {
     pub subject: String,
     /// See [`Draft::event_id`].
     pub event_id: Option<String>,
-    /// See [`Draft::details`]: the JSON text that the pre-image holds.
+    /// See [`Draft::details`].
     pub details: String,
     /// The bytes that the MAC is over; in JSON, in hexadecimal.
     #[serde(with = "as_hexadecimal")]
@@ -196,7 +196,7 @@ impl Head {
             action: draft.action.to_owned(),
             subject: draft.subject,
             event_id: draft.event_id,
-            details: draft.details.to_string(),
+            details: draft.details,
             key_id: key.id().to_owned(),
             previous_mac: self.mac.clone(),
         };

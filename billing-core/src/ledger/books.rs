@@ -349,7 +349,12 @@ impl<'a> Books<'a> {
         };
         let details =
             json!({ "reason": reason, "type": event.event_type.as_str(), "object_id": object_id });
-        self.draft("event.quarantined", event.id.as_str(), details, cause);
+        self.draft(
+            "event.quarantined",
+            event.id.as_str(),
+            details.to_string(),
+            cause,
+        );
         if let Some(object) = object {
             self.mark(object, now, now);
         }
@@ -364,13 +369,7 @@ impl<'a> Books<'a> {
         self.quarantine.insert((event.id.clone(), reason), row);
     }
 
-    fn draft(
-        &mut self,
-        action: &'static str,
-        subject: &str,
-        details: serde_json::Value,
-        cause: Cause<'_>,
-    ) {
+    fn draft(&mut self, action: &'static str, subject: &str, details: String, cause: Cause<'_>) {
         let draft = Draft {
             actor: cause.actor,
             action,

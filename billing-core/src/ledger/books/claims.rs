@@ -156,6 +156,6 @@ impl Books<'_> {
             event: None,
             now,
         };
-        self.draft(action, customer.as_str(), details, cause);
+        self.draft(action, customer.as_str(), details.to_string(), cause);
     }
 }

@@ -166,10 +166,7 @@ impl Books<'_> {
             if doubtful {
                 self.mark_subscription(id.as_str(), cause.now);
             }
-            if details
-                .as_object()
-                .is_none_or(|details| !details.is_empty())
-            {
+            if details != diff::NOTHING {
                 self.draft("subscription.changed", id.as_str(), details, cause);
             }
             if prices_changed && unknown_price {
@@ -203,7 +200,7 @@ impl Books<'_> {
         };
         let details = match &found.row {
             Ok(row) => diff::of(row.as_ref(), &before.row()),
-            Err(MalformedRow { column }) => json!({ "malformed": column }),
+            Err(MalformedRow { column }) => json!({ "malformed": column }).to_string(),
         };
         self.draft("mirror.drifted", customer.as_str(), details, cause);
         let version = found.version;
