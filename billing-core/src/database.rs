@@ -19,12 +19,7 @@ pub(crate) use insert::{Insert, Inserts};
 pub(crate) use sqlite::THREAD_NAME as SQLITE_THREAD_NAME;
 
 use std::num::NonZeroU32;
-#[cfg(feature = "sqlite")]
-use std::sync::Arc;
 use std::time::Duration;
-
-#[cfg(feature = "sqlite")]
-use tokio::sync::Mutex;
 
 use crate::store::StoreError;
 use held::{Held, in_time};
@@ -39,14 +34,22 @@ pub struct Limits {
     pub busy_timeout: Option<Duration>,
 }
 
+/// When what is committed is durable.
+#[derive(Debug, Clone, Copy)]
+enum Durable {
+    /// Before it is told that it is committed.
+    OnCommit,
+    /// With what is committed next, or a little later.
+    WithTheNext,
+}
+
 /// Connections to a database.
 #[derive(Debug, Clone)]
 pub(crate) enum Database {
     #[cfg(feature = "postgres")]
     Postgres(sqlx::PgPool),
-    /// With whose turn it is to write: SQLite itself would have writers try again now and then.
     #[cfg(feature = "sqlite")]
-    Sqlite(sqlx::SqlitePool, Arc<Mutex<()>>),
+    Sqlite(sqlx::SqlitePool, sqlite::Writers),
 }
 
 /// A transaction. Dropped without a commit, it leaves no trace.
@@ -107,7 +110,7 @@ impl Database {
             #[cfg(feature = "sqlite")]
             "sqlite" => sqlite::open(url, create_if_missing, at_most)
                 .await
-                .map(Self::sqlite),
+                .map(|(pool, writers)| Self::Sqlite(pool, writers)),
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 let _ = create_if_missing;
@@ -123,18 +126,14 @@ impl Database {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "sqlite")]
-            "sqlite" => sqlite::open_foreign(url, limits).map(Self::sqlite),
+            "sqlite" => sqlite::open_foreign(url, limits)
+                .map(|pool| Self::Sqlite(pool, sqlite::Writers::default())),
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 postgres::open_foreign(url, limits.connections).map(Self::Postgres)
             }
             _ => Err(StoreError::UnknownScheme),
         }
-    }
-
-    #[cfg(feature = "sqlite")]
-    fn sqlite(pool: sqlx::SqlitePool) -> Self {
-        Self::Sqlite(pool, Arc::default())
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -158,17 +157,28 @@ impl Database {
     }
 
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        self.begin_transaction(Durable::OnCommit).await
+    }
+
+    /// The same for what is done again if a machine forgets it: its commit does not wait for the disk, and is durable with
+    /// the next one.
+    pub(crate) async fn begin_forgettable(&self) -> Result<DatabaseTransaction, StoreError> {
+        self.begin_transaction(Durable::WithTheNext).await
+    }
+
+    async fn begin_transaction(&self, durable: Durable) -> Result<DatabaseTransaction, StoreError> {
         Ok(match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool) => {
-                DatabaseTransaction::Postgres(Held::begin(pool, "BEGIN", None).await?)
+                let begin = match durable {
+                    Durable::OnCommit => "BEGIN",
+                    Durable::WithTheNext => "BEGIN; SET LOCAL synchronous_commit = off",
+                };
+                DatabaseTransaction::Postgres(Held::acquire(pool).await?.begin(begin).await?)
             }
-            // The write lock at once: what is decided on must be what is there.
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool, turn) => {
-                let turn = wait_for(turn).await?;
-                let held = Held::begin(pool, "BEGIN IMMEDIATE", Some(turn)).await?;
-                DatabaseTransaction::Sqlite(held)
+            Self::Sqlite(pool, writers) => {
+                DatabaseTransaction::Sqlite(writers.begin(pool, durable).await?)
             }
         })
     }
@@ -211,7 +221,15 @@ impl Database {
     }
 
     pub(crate) async fn close(&self) {
-        let _ = in_time(async { each!(Database, self, pool => pool.close().await) }).await;
+        let closed = async {
+            match self {
+                #[cfg(feature = "postgres")]
+                Self::Postgres(pool) => pool.close().await,
+                #[cfg(feature = "sqlite")]
+                Self::Sqlite(pool, writers) => writers.close(pool).await,
+            }
+        };
+        let _ = in_time(closed).await;
     }
 }
 
@@ -258,13 +276,6 @@ impl DatabaseTransaction {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         each!(DatabaseTransaction, self, held => held.commit().await)
     }
-}
-
-#[cfg(feature = "sqlite")]
-async fn wait_for(turn: &Arc<Mutex<()>>) -> Result<held::Turn, StoreError> {
-    in_time(Arc::clone(turn).lock_owned())
-        .await
-        .map_err(|_| StoreError::Unavailable)
 }
 
 /// Tells what may pass from what will not. Anything unforeseen is taken as passing: a retry loses

@@ -3,10 +3,12 @@
 //! The server's own limits on statements are worth nothing while its host is frozen or out of
 //! reach: then nobody answers, and TCP alone would wait for minutes. So every wait has a limit
 //! here, also that for a connection to go back to its pool. What does not answer in time is closed
-//! without a word, and the pool makes another.
+//! without a word, and another is made.
 
 use std::time::Duration;
 
+#[cfg(feature = "sqlite")]
+use sqlx::Connection;
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, Pool, raw_sql};
 use tokio::sync::OwnedMutexGuard;
@@ -19,21 +21,47 @@ use crate::store::StoreError;
 /// How long an answer may take: longer than the server lets any statement take.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// A turn to write, where writers take turns.
-pub(super) type Turn = OwnedMutexGuard<()>;
+/// A turn to write, where writers take turns, and the connection that goes from one to the next: none before the first,
+/// or where they write over the pool's.
+pub(super) type Turn<DB> = OwnedMutexGuard<Option<<DB as sqlx::Database>::Connection>>;
 
-/// A connection that is not in its pool. Dropped, it goes back there, without its transaction.
+/// Where a connection is from.
+enum Origin<DB: sqlx::Database> {
+    Pool(PoolConnection<DB>, Option<Turn<DB>>),
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "only SQLite's writers take turns")
+    )]
+    Turn(DB::Connection, Turn<DB>),
+}
+
+impl<DB: sqlx::Database> Origin<DB> {
+    fn get(&mut self) -> &mut DB::Connection {
+        match self {
+            Self::Pool(connection, _) => connection,
+            Self::Turn(connection, _) => connection,
+        }
+    }
+
+    /// Without a word; the turn is the next one's.
+    fn close(self) {
+        match self {
+            Self::Pool(connection, _) => drop(connection.detach()),
+            Self::Turn(connection, _) => drop(connection),
+        }
+    }
+}
+
+/// A connection in use. Dropped, it goes back to where it is from, without its transaction.
 pub(crate) struct Held<DB>
 where
     DB: sqlx::Database,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     /// None once it was closed.
-    connection: Option<PoolConnection<DB>>,
+    connection: Option<Origin<DB>>,
     /// Whether a transaction may be open on it.
     in_transaction: bool,
-    /// Whose turn it is to write; nobody else's before a transaction has ended.
-    turn: Option<Turn>,
 }
 
 impl<DB> Held<DB>
@@ -43,25 +71,45 @@ where
 {
     /// One of the pool's, which waits for its own time.
     pub(super) async fn acquire(pool: &Pool<DB>) -> Result<Self, StoreError> {
+        Self::acquire_in_turn(pool, None).await
+    }
+
+    /// The same, in whose turn it is, where there are turns.
+    pub(super) async fn acquire_in_turn(
+        pool: &Pool<DB>,
+        turn: Option<Turn<DB>>,
+    ) -> Result<Self, StoreError> {
         let connection = pool.acquire().await.map_err(classify)?;
         Ok(Self {
-            connection: Some(connection),
+            connection: Some(Origin::Pool(connection, turn)),
             in_transaction: false,
-            turn: None,
         })
     }
 
-    /// One with a transaction on it. sqlx's own would be forgotten, open, by a future that is
-    /// dropped while it begins.
-    pub(super) async fn begin(
-        pool: &Pool<DB>,
-        statement: &'static str,
-        turn: Option<Turn>,
-    ) -> Result<Self, StoreError> {
-        let mut held = Self::acquire(pool).await?;
-        (held.in_transaction, held.turn) = (true, turn);
-        held.control(statement).await?;
-        Ok(held)
+    /// The one that whose turn it was left, with its pages in memory; made where there is none yet.
+    #[cfg(feature = "sqlite")]
+    pub(super) async fn take_over(pool: &Pool<DB>, mut turn: Turn<DB>) -> Result<Self, StoreError> {
+        let connection = match turn.take() {
+            Some(connection) => connection,
+            None if pool.is_closed() => return Err(StoreError::Unavailable),
+            None => {
+                let options = pool.connect_options();
+                let connection = in_time(DB::Connection::connect_with(&options)).await;
+                let connection = connection.map_err(|_| StoreError::Unavailable)?;
+                connection.map_err(classify)?
+            }
+        };
+        Ok(Self {
+            connection: Some(Origin::Turn(connection, turn)),
+            in_transaction: false,
+        })
+    }
+
+    /// Begins a transaction. sqlx's own would be forgotten, open, by a future that is dropped while it begins.
+    pub(super) async fn begin(mut self, statement: &'static str) -> Result<Self, StoreError> {
+        self.in_transaction = true;
+        self.control(statement).await?;
+        Ok(self)
     }
 
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
@@ -78,7 +126,7 @@ where
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut DB::Connection, StoreError> {
-        let connection = self.connection.as_deref_mut();
+        let connection = self.connection.as_mut().map(Origin::get);
         connection.ok_or(StoreError::Unavailable)
     }
 
@@ -90,7 +138,9 @@ where
         answer
             .map(|result| result.map_err(classify))
             .unwrap_or_else(|_| {
-                drop(self.connection.take().map(PoolConnection::detach));
+                if let Some(connection) = self.connection.take() {
+                    connection.close();
+                }
                 Err(StoreError::Unavailable)
             })
     }
@@ -110,18 +160,27 @@ where
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        let (in_transaction, turn) = (self.in_transaction, self.turn.take());
+        let in_transaction = self.in_transaction;
+        if !in_transaction && let Origin::Turn(connection, mut turn) = connection {
+            *turn = Some(connection);
+            return;
+        }
         tokio::spawn(async move {
             if in_transaction {
-                let rollback = in_time((&mut *connection).execute(raw_sql("ROLLBACK"))).await;
+                let rollback = in_time(connection.get().execute(raw_sql("ROLLBACK"))).await;
                 if !matches!(rollback, Ok(Ok(_))) {
-                    drop(connection.detach());
+                    connection.close();
                     return;
                 }
             }
-            drop(turn);
-            // It is asked whether it still answers; if it does not, this closes it.
-            let _ = in_time(connection.return_to_pool()).await;
+            match connection {
+                Origin::Turn(connection, mut turn) => *turn = Some(connection),
+                // It is asked whether it still answers; if it does not, this closes it.
+                Origin::Pool(mut connection, turn) => {
+                    drop(turn);
+                    let _ = in_time(connection.return_to_pool()).await;
+                }
+            }
         });
     }
 }

@@ -5,15 +5,18 @@
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Sqlite, SqliteConnection};
+use tokio::sync::Mutex;
 
-use super::{Limits, classify};
+use super::held::{Held, in_time};
+use super::{Durable, Limits, classify};
 use crate::store::StoreError;
 
 /// How long a writer waits for another process's transaction before it gives up.
@@ -31,12 +34,54 @@ const MAX_CONNECTIONS: u32 = 4;
 /// What each connection's thread is called; Linux shows no more than 15 bytes.
 pub(crate) const THREAD_NAME: &str = "billing-sqlite";
 
+/// Writers of this process, one after the other: SQLite itself would have whoever waits try again now and then.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Writers {
+    turn: Arc<Mutex<Option<SqliteConnection>>>,
+    /// Whether they have a connection of their own, which is not one of the pool's: over one that has not written last, each
+    /// would find what it had in memory out of date.
+    apart: bool,
+}
+
+impl Writers {
+    /// A transaction, when it is this writer's turn. It has the write lock at once: what is decided on must be what is
+    /// there.
+    pub(super) async fn begin(
+        &self,
+        pool: &SqlitePool,
+        durable: Durable,
+    ) -> Result<Held<Sqlite>, StoreError> {
+        let turn = in_time(Arc::clone(&self.turn).lock_owned()).await;
+        let turn = turn.map_err(|_| StoreError::Unavailable)?;
+        if !self.apart {
+            let held = Held::acquire_in_turn(pool, Some(turn)).await?;
+            return held.begin("BEGIN IMMEDIATE").await;
+        }
+        let held = Held::take_over(pool, turn).await?;
+        let begin = match durable {
+            Durable::OnCommit => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Durable::WithTheNext => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        };
+        held.begin(begin).await
+    }
+
+    /// Ends all connections, the pool's too, after the transactions in progress.
+    pub(super) async fn close(&self, pool: &SqlitePool) {
+        let mut turn = self.turn.lock().await;
+        let writers = turn.take();
+        pool.close().await;
+        if let Some(connection) = writers {
+            let _ = connection.close().await;
+        }
+    }
+}
+
 /// Opens Queue's own database.
 pub(super) async fn open(
     url: &str,
     create_if_missing: bool,
     at_most: Option<NonZeroU32>,
-) -> Result<SqlitePool, StoreError> {
+) -> Result<(SqlitePool, Writers), StoreError> {
     let options = options(url)?.create_if_missing(create_if_missing);
     // Each connection to an in-memory database would see one of its own.
     let in_memory =
@@ -44,13 +89,15 @@ pub(super) async fn open(
     if !in_memory {
         switch_to_wal(&options).await?;
     }
-    let at_most = if in_memory {
-        Some(NonZeroU32::MIN)
-    } else {
-        at_most
+    let at_most = at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get);
+    let apart = at_most > 1 && !in_memory;
+    let reads = if apart { at_most - 1 } else { 1 };
+    let pool = pool(reads).connect_with(options).await.map_err(classify)?;
+    let writers = Writers {
+        apart,
+        ..Writers::default()
     };
-    let pool = pool(at_most);
-    pool.connect_with(options).await.map_err(classify)
+    Ok((pool, writers))
 }
 
 pub(super) fn open_foreign(url: &str, limits: Limits) -> Result<SqlitePool, StoreError> {
@@ -58,7 +105,8 @@ pub(super) fn open_foreign(url: &str, limits: Limits) -> Result<SqlitePool, Stor
     if let Some(busy_timeout) = limits.busy_timeout {
         options = options.busy_timeout(busy_timeout);
     }
-    Ok(pool(limits.connections).connect_lazy_with(options))
+    let at_most = limits.connections.map_or(MAX_CONNECTIONS, NonZeroU32::get);
+    Ok(pool(at_most).connect_lazy_with(options))
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
@@ -72,9 +120,9 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .pragma("wal_autocheckpoint", WAL_PAGES))
 }
 
-fn pool(at_most: Option<NonZeroU32>) -> SqlitePoolOptions {
+fn pool(at_most: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
-        .max_connections(at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get))
+        .max_connections(at_most)
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(BUSY_TIMEOUT)
@@ -102,4 +150,59 @@ async fn switch_to_wal(options: &SqliteConnectOptions) -> Result<(), StoreError>
 fn is_busy(error: &dyn DatabaseError) -> bool {
     let code = error.code().and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Database;
+    use super::*;
+
+    async fn database(folder: &tempfile::TempDir) -> Database {
+        let path = folder.path().join("queue.db");
+        Database::open(&format!("sqlite://{}", path.display()), true, None)
+            .await
+            .unwrap()
+    }
+
+    async fn synchronous(database: &Database, forgettable: bool) -> Option<String> {
+        let mut transaction = match forgettable {
+            true => database.begin_forgettable().await.unwrap(),
+            false => database.begin().await.unwrap(),
+        };
+        let synchronous = "select cast(synchronous as text) from pragma_synchronous";
+        let synchronous = transaction.fetch(synchronous, &[]).await.unwrap();
+        transaction.commit().await.unwrap();
+        synchronous
+    }
+
+    /// Over one connection, in any order: 2 is `FULL`, 1 `NORMAL`.
+    #[tokio::test]
+    async fn only_what_may_be_forgotten_does_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database(&folder).await;
+        for forgettable in [false, true, true, false] {
+            let expected = if forgettable { "1" } else { "2" };
+            let found = synchronous(&database, forgettable).await;
+            assert_eq!(found.as_deref(), Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_writes_over_a_database_that_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database(&folder).await;
+        let open = database.begin().await.unwrap();
+        let closing = tokio::spawn({
+            let database = database.clone();
+            async move { database.close().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!closing.is_finished(), "a transaction is in progress");
+        drop(open);
+        closing.await.unwrap();
+        let begun = database.begin().await.map(drop);
+        assert_eq!(begun, Err(StoreError::Unavailable));
+        // Whoever is last takes the log with them.
+        assert!(!folder.path().join("queue.db-wal").exists());
+    }
 }

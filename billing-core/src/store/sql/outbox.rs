@@ -55,7 +55,7 @@ impl Outbox for SqlStore {
         let parameters = [now, latest, horizon].map(|time| time.to_string());
         let [now, latest, horizon] = parameters;
         let (parameters, until) = ([now, latest, horizon, limit.to_string()], until.to_string());
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.database.begin_forgettable().await?;
         let rows = transaction.fetch(&statements.to_lease, &parameters).await?;
         let leased: Vec<serde_json::Value> = parse(rows)?;
         if !leased.is_empty() {
@@ -76,7 +76,7 @@ impl Outbox for SqlStore {
         retries: &[Retry],
     ) -> Result<(), StoreError> {
         let statements = self.statements();
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.database.begin_forgettable().await?;
         let sent_customers = sent.iter().map(|sent| &sent.customer);
         let customers = sent_customers.chain(retries.iter().map(|retry| &retry.customer));
         let customers = json(&customers.collect::<Vec<_>>())?;
