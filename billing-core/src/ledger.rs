@@ -212,7 +212,7 @@ impl Default for Capacity {
     fn default() -> Self {
         Self {
             waiting: 1024,
-            batch: 256,
+            batch: 128,
         }
     }
 }

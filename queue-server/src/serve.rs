@@ -70,6 +70,8 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         ledger,
         task: ledger_task,
         store: ledger_store,
+        beside: beside_the_ledger,
+        thread: ledger_thread,
     } = lane::start(
         store.clone(),
         config.policy,
@@ -151,7 +153,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     };
     let comparison_task = tokio::spawn(comparisons.run(stop_workers.clone(), comparison_pulse));
     let stop_mirror = CancellationToken::new();
-    let mirror_task = tokio::spawn(worker.run(stop_mirror.clone(), mirror_pulse));
+    let mirror_task = beside_the_ledger.spawn(worker.run(stop_mirror.clone(), mirror_pulse));
     let upkeep = tokio::spawn(telemetry::keep_up(metrics));
     serve_http(listener, app, config.connections, stop_signal).await?;
     upkeep.abort();
@@ -176,6 +178,7 @@ pub(crate) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     mirror.close().await;
     ledger_store.close().await;
     store.close().await;
+    drop(ledger_thread);
     tracing::info!("stopped");
     Ok(())
 }

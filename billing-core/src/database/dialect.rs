@@ -181,6 +181,16 @@ impl Dialect {
         }
     }
 
+    /// Whether one transaction at a time may write anything at all.
+    pub(crate) fn writers_take_turns(self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres => false,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => true,
+        }
+    }
+
     /// The collation that orders texts by their bytes, as Rust does.
     pub(crate) fn byte_order(self) -> &'static str {
         match self {

@@ -76,9 +76,15 @@ impl SqlStore {
         })
     }
 
+    /// Whether whoever writes waits for whoever else does, as in SQLite: best done where nothing else keeps either waiting.
+    #[must_use]
+    pub fn writers_take_turns(&self) -> bool {
+        self.database.dialect().writers_take_turns()
+    }
+
     /// The same store over two more connections to PostgreSQL, which the runtime that asks for them serves, however much
     /// another has to do; to be closed as well as this one. None where there may be but one connection; none for SQLite,
-    /// which answers from threads of its own.
+    /// which answers whoever asks from threads of its own.
     #[must_use]
     pub fn apart(&self) -> Option<Self> {
         let database = self.database.apart()?;

@@ -1,10 +1,11 @@
 //! Where the ledger runs.
 //!
-//! All who wait for a commit wait for each answer that PostgreSQL gives the ledger. On the server's runtime such an
-//! answer would be seen only after the requests that wait there; on a thread and connections of its own, it is seen at
-//! once. SQLite answers from threads of its own, and its ledger stays on the server's runtime.
+//! All who wait for a commit wait for each answer that the database gives the ledger. On the server's runtime such an
+//! answer would be seen only after the requests that wait there; on a thread of its own, it is seen at once. So is what
+//! the worker of the mirror is told while it holds SQLite's only lock: it runs there too. PostgreSQL's connections belong
+//! to a runtime, so the ledger has its own ones.
 
-use std::future::pending;
+use std::io;
 
 use anyhow::Context;
 use billing_core::alert::Alerts;
@@ -13,6 +14,7 @@ use billing_core::ledger::{Capacity, Ledger};
 use billing_core::policy::Policy;
 use billing_core::store::SqlStore;
 use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::telemetry::BatchMetrics;
@@ -27,6 +29,10 @@ pub(super) struct Lane {
     pub(super) task: JoinHandle<()>,
     /// Whose connections it writes over.
     pub(super) store: SqlStore,
+    /// Where whoever else writes to the same tables is to run.
+    pub(super) beside: Handle,
+    /// The thread goes on until this is dropped.
+    pub(super) thread: oneshot::Sender<()>,
 }
 
 /// Starts the ledger where it is to run.
@@ -36,22 +42,19 @@ pub(super) async fn start(
     audit_key: AuditKey,
     alerts: Alerts,
 ) -> anyhow::Result<Lane> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let apart = {
-        let _inside = runtime.enter();
-        store.apart()
-    };
-    let (runs_on, store) = match apart {
-        Some(apart) => {
-            let handle = runtime.handle().clone();
-            std::thread::Builder::new()
-                .name(THREAD_NAME.to_owned())
-                .spawn(move || runtime.block_on(pending::<()>()))?;
-            (handle, apart)
-        }
-        None => {
-            runtime.shutdown_background();
-            (Handle::current(), store)
+    let (apart, thread) = runtime_apart()
+        .await
+        .context("the ledger's thread can't be started")?;
+    let (runs_on, beside, store) = if store.writers_take_turns() {
+        (apart.clone(), apart, store)
+    } else {
+        let connections = {
+            let _inside = apart.enter();
+            store.apart()
+        };
+        match connections {
+            Some(connections) => (apart, Handle::current(), connections),
+            None => (Handle::current(), Handle::current(), store),
         }
     };
     let writes_to = store.clone();
@@ -67,5 +70,25 @@ pub(super) async fn start(
         ledger,
         task,
         store,
+        beside,
+        thread,
     })
+}
+
+/// A runtime on a thread of its own, and what to drop for it to end.
+async fn runtime_apart() -> anyhow::Result<(Handle, oneshot::Sender<()>)> {
+    let (made, runtime) = oneshot::channel::<io::Result<Handle>>();
+    let (thread, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(THREAD_NAME.to_owned())
+        .spawn(
+            move || match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => {
+                    let _ = made.send(Ok(runtime.handle().clone()));
+                    let _ = runtime.block_on(ended);
+                }
+                Err(error) => drop(made.send(Err(error))),
+            },
+        )?;
+    Ok((runtime.await??, thread))
 }
