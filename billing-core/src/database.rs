@@ -161,7 +161,7 @@ impl Database {
     }
 
     /// The same for what is done again if a machine forgets it: its commit does not wait for the disk, and is durable with
-    /// the next one.
+    /// the next that does, or a little later.
     pub(crate) async fn begin_forgettable(&self) -> Result<DatabaseTransaction, StoreError> {
         self.begin_transaction(Durable::WithTheNext).await
     }

@@ -127,8 +127,8 @@ fn refuse(errors: &ConfigErrors) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-/// Tasks that another thread wakes come next, and not after all that wait here: SQLite answers from threads of its own,
-/// and whoever waits for the ledger waits for each of those answers.
+/// Tasks that another thread wakes come next, and not after all that wait here: SQLite answers from threads of its own, and
+/// so does the ledger of a server.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -34,7 +34,7 @@ const COMMIT_SECONDS: &[f64] = &[
 /// Upper bounds of the buckets of calls to Stripe, in seconds.
 const STRIPE_SECONDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Upper bounds of the buckets of batch sizes, in commands.
-const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// Installs the recorder of metrics, and describes each.
 pub(crate) fn start_metrics() -> Result<PrometheusHandle, BuildError> {

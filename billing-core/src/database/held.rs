@@ -25,21 +25,21 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// or where they write over the pool's.
 pub(super) type Turn<DB> = OwnedMutexGuard<Option<<DB as sqlx::Database>::Connection>>;
 
-/// Where a connection is from.
+/// Where a connection is from, and goes back to.
 enum Origin<DB: sqlx::Database> {
     Pool(PoolConnection<DB>, Option<Turn<DB>>),
     #[cfg_attr(
         not(feature = "sqlite"),
         expect(dead_code, reason = "only SQLite's writers take turns")
     )]
-    Turn(DB::Connection, Turn<DB>),
+    Writers(DB::Connection, Turn<DB>),
 }
 
 impl<DB: sqlx::Database> Origin<DB> {
     fn get(&mut self) -> &mut DB::Connection {
         match self {
             Self::Pool(connection, _) => connection,
-            Self::Turn(connection, _) => connection,
+            Self::Writers(connection, _) => connection,
         }
     }
 
@@ -47,7 +47,7 @@ impl<DB: sqlx::Database> Origin<DB> {
     fn close(self) {
         match self {
             Self::Pool(connection, _) => drop(connection.detach()),
-            Self::Turn(connection, _) => drop(connection),
+            Self::Writers(connection, _) => drop(connection),
         }
     }
 }
@@ -59,7 +59,7 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     /// None once it was closed.
-    connection: Option<Origin<DB>>,
+    origin: Option<Origin<DB>>,
     /// Whether a transaction may be open on it.
     in_transaction: bool,
 }
@@ -81,17 +81,19 @@ where
     ) -> Result<Self, StoreError> {
         let connection = pool.acquire().await.map_err(classify)?;
         Ok(Self {
-            connection: Some(Origin::Pool(connection, turn)),
+            origin: Some(Origin::Pool(connection, turn)),
             in_transaction: false,
         })
     }
 
-    /// The one that whose turn it was left, with its pages in memory; made where there is none yet.
+    /// The one that the last writer left, with its pages in memory; made where there is none yet.
     #[cfg(feature = "sqlite")]
     pub(super) async fn take_over(pool: &Pool<DB>, mut turn: Turn<DB>) -> Result<Self, StoreError> {
+        if pool.is_closed() {
+            return Err(StoreError::Unavailable);
+        }
         let connection = match turn.take() {
             Some(connection) => connection,
-            None if pool.is_closed() => return Err(StoreError::Unavailable),
             None => {
                 let options = pool.connect_options();
                 let connection = in_time(DB::Connection::connect_with(&options)).await;
@@ -100,7 +102,7 @@ where
             }
         };
         Ok(Self {
-            connection: Some(Origin::Turn(connection, turn)),
+            origin: Some(Origin::Writers(connection, turn)),
             in_transaction: false,
         })
     }
@@ -126,7 +128,7 @@ where
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut DB::Connection, StoreError> {
-        let connection = self.connection.as_mut().map(Origin::get);
+        let connection = self.origin.as_mut().map(Origin::get);
         connection.ok_or(StoreError::Unavailable)
     }
 
@@ -138,7 +140,7 @@ where
         answer
             .map(|result| result.map_err(classify))
             .unwrap_or_else(|_| {
-                if let Some(connection) = self.connection.take() {
+                if let Some(connection) = self.origin.take() {
                     connection.close();
                 }
                 Err(StoreError::Unavailable)
@@ -157,11 +159,11 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(mut connection) = self.origin.take() else {
             return;
         };
         let in_transaction = self.in_transaction;
-        if !in_transaction && let Origin::Turn(connection, mut turn) = connection {
+        if !in_transaction && let Origin::Writers(connection, mut turn) = connection {
             *turn = Some(connection);
             return;
         }
@@ -174,7 +176,7 @@ where
                 }
             }
             match connection {
-                Origin::Turn(connection, mut turn) => *turn = Some(connection),
+                Origin::Writers(connection, mut turn) => *turn = Some(connection),
                 // It is asked whether it still answers; if it does not, this closes it.
                 Origin::Pool(mut connection, turn) => {
                     drop(turn);

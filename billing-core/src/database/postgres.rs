@@ -23,7 +23,7 @@ const APART: u32 = 2;
 /// Connections unless told otherwise: one writes (where that is not done apart), one fans out, the others read.
 const MAX_CONNECTIONS: u32 = 8;
 /// What every connection is set to: no statement, and no wait for a lock, outlasts a caller; and a
-/// commit is durable when it returns, whatever the database is set to.
+/// commit is durable when it returns, whatever the database is set to, unless its transaction says otherwise.
 const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '4s';
     set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC';
     select set_config('synchronous_commit', 'on', false)

@@ -1,13 +1,14 @@
 //! SQLite: what `cargo` alone runs the whole system on.
 //!
 //! WAL lets readers go on while one writes; `synchronous = FULL` makes a commit durable before it
-//! returns.
+//! returns, of all that may not be forgotten.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -40,7 +41,7 @@ pub(crate) struct Writers {
     turn: Arc<Mutex<Option<SqliteConnection>>>,
     /// Whether they have a connection of their own, which is not one of the pool's: over one that has not written last, each
     /// would find what it had in memory out of date.
-    apart: bool,
+    own_connection: bool,
 }
 
 impl Writers {
@@ -53,7 +54,7 @@ impl Writers {
     ) -> Result<Held<Sqlite>, StoreError> {
         let turn = in_time(Arc::clone(&self.turn).lock_owned()).await;
         let turn = turn.map_err(|_| StoreError::Unavailable)?;
-        if !self.apart {
+        if !self.own_connection {
             let held = Held::acquire_in_turn(pool, Some(turn)).await?;
             return held.begin("BEGIN IMMEDIATE").await;
         }
@@ -67,12 +68,14 @@ impl Writers {
 
     /// Ends all connections, the pool's too, after the transactions in progress.
     pub(super) async fn close(&self, pool: &SqlitePool) {
-        let mut turn = self.turn.lock().await;
-        let writers = turn.take();
-        pool.close().await;
-        if let Some(connection) = writers {
-            let _ = connection.close().await;
-        }
+        // From here on nobody gets one, also of those who wait for their turn.
+        let readers = pool.close();
+        let writers = async {
+            if let Some(connection) = self.turn.lock().await.take() {
+                let _ = connection.close().await;
+            }
+        };
+        join(readers, writers).await;
     }
 }
 
@@ -90,11 +93,14 @@ pub(super) async fn open(
         switch_to_wal(&options).await?;
     }
     let at_most = at_most.map_or(MAX_CONNECTIONS, NonZeroU32::get);
-    let apart = at_most > 1 && !in_memory;
-    let reads = if apart { at_most - 1 } else { 1 };
-    let pool = pool(reads).connect_with(options).await.map_err(classify)?;
+    let own_connection = at_most > 1 && !in_memory;
+    let readers = if own_connection { at_most - 1 } else { 1 };
+    let pool = pool(readers)
+        .connect_with(options)
+        .await
+        .map_err(classify)?;
     let writers = Writers {
-        apart,
+        own_connection,
         ..Writers::default()
     };
     Ok((pool, writers))
@@ -136,7 +142,14 @@ async fn switch_to_wal(options: &SqliteConnectOptions) -> Result<(), StoreError>
     let options = options.clone().journal_mode(SqliteJournalMode::Wal);
     for _ in 0..WAL_TRIES {
         match SqliteConnection::connect_with(&options).await {
-            Ok(connection) => return connection.close().await.map_err(classify),
+            Ok(mut connection) => {
+                let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode");
+                let mode = mode.fetch_one(&mut connection).await.map_err(classify)?;
+                connection.close().await.map_err(classify)?;
+                // Without its log, what may be forgotten could take with it what may not.
+                let is_wal = mode == "wal";
+                return is_wal.then_some(()).ok_or(StoreError::Unavailable);
+            }
             Err(sqlx::Error::Database(error)) if is_busy(error.as_ref()) => {
                 tokio::time::sleep(WAL_PAUSE).await;
             }
@@ -198,6 +211,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!closing.is_finished(), "a transaction is in progress");
+        assert!(database.is_closed());
         drop(open);
         closing.await.unwrap();
         let begun = database.begin().await.map(drop);

@@ -326,3 +326,39 @@ fn parse<T: DeserializeOwned>(rows: Option<String>) -> Result<Vec<T>, StoreError
 fn only<T: DeserializeOwned>(rows: Option<String>) -> Result<T, StoreError> {
     parse(rows)?.pop().ok_or(StoreError::Corrupt)
 }
+
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+mod tests {
+    use jiff::SignedDuration;
+    use test_database::{Engine, TestDatabase};
+
+    use super::*;
+    use crate::mirror::{MirrorTime, Outbox};
+
+    /// Also over a connection on which something was committed that may be forgotten.
+    #[tokio::test]
+    async fn what_the_ledger_commits_is_durable_when_it_is_told() {
+        for engine in [Engine::Sqlite, Engine::Postgres] {
+            let database = TestDatabase::new(engine);
+            let one = NonZeroU32::new(engine.pick(2, 1));
+            let store = SqlStore::open_at_most(database.url(), one).await.unwrap();
+            store.migrate().await.unwrap();
+            for _ in 0..2 {
+                let mut begun = store.begin().await.unwrap();
+                let setting = engine.pick(
+                    "select cast(synchronous as text) from pragma_synchronous",
+                    "select current_setting('synchronous_commit')",
+                );
+                let setting = begun.transaction.fetch(setting, &[]).await.unwrap();
+                assert_eq!(setting.as_deref(), Some(engine.pick("2", "on")));
+                begun.commit().await.unwrap();
+                let now = Timestamp::now();
+                let until = MirrorTime::from_timestamp(now + SignedDuration::from_secs(5));
+                let now = MirrorTime::from_timestamp(now);
+                assert_eq!(store.lease("test", 1, now, until).await, Ok(Vec::new()));
+                store.settle("test", &[], &[]).await.unwrap();
+            }
+            store.close().await;
+        }
+    }
+}

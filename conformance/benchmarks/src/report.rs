@@ -296,7 +296,7 @@ const TAIL: &str = "
   fastest round.
 - Events: as Stripe pretty-prints them, 1 to 5 KB (`conformance/benchmarks/events/`), each with an
   id of its own, signed one by one by the load generator, every answer read and checked. PostgreSQL
-  with its default durability, SQLite with `synchronous = FULL`. The mirror is in the same database
+  with its default durability, SQLite with `synchronous = FULL`, for all but what the mirror was sent. The mirror is in the same database
   and is fed meanwhile.
 - Statements alone, of updates: what the database takes for each of a quarter as many more such updates, of other
   customers, asked by a ledger in the benchmark's own process while the server is idle but for its mirror.

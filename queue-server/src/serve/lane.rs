@@ -29,10 +29,11 @@ pub(super) struct Lane {
     pub(super) task: JoinHandle<()>,
     /// Whose connections it writes over.
     pub(super) store: SqlStore,
-    /// Where whoever else writes to the same tables is to run.
+    /// Where the worker of the mirror is to run. (A mirror in PostgreSQL beside Queue's SQLite is then used from two runtimes;
+    /// this one outlives it.)
     pub(super) beside: Handle,
-    /// The thread goes on until this is dropped.
-    pub(super) thread: oneshot::Sender<()>,
+    /// The thread, where there is one, goes on until this is dropped.
+    pub(super) thread: Option<oneshot::Sender<()>>,
 }
 
 /// Starts the ledger where it is to run.
@@ -45,16 +46,17 @@ pub(super) async fn start(
     let (apart, thread) = runtime_apart()
         .await
         .context("the ledger's thread can't be started")?;
-    let (runs_on, beside, store) = if store.writers_take_turns() {
-        (apart.clone(), apart, store)
+    let (server, thread) = (Handle::current(), Some(thread));
+    let (runs_on, beside, store, thread) = if store.writers_take_turns() {
+        (apart.clone(), apart, store, thread)
     } else {
         let connections = {
             let _inside = apart.enter();
             store.apart()
         };
         match connections {
-            Some(connections) => (apart, Handle::current(), connections),
-            None => (Handle::current(), Handle::current(), store),
+            Some(connections) => (apart, server, connections, thread),
+            None => (server.clone(), server, store, None),
         }
     };
     let writes_to = store.clone();
@@ -75,9 +77,10 @@ pub(super) async fn start(
     })
 }
 
-/// A runtime on a thread of its own, and what to drop for it to end.
+/// A runtime on a thread of its own, and what to drop for it to end. It is made there: were there no thread for it, it
+/// could not be dropped here, where another one runs.
 async fn runtime_apart() -> anyhow::Result<(Handle, oneshot::Sender<()>)> {
-    let (made, runtime) = oneshot::channel::<io::Result<Handle>>();
+    let (made, handle) = oneshot::channel::<io::Result<Handle>>();
     let (thread, ended) = oneshot::channel();
     std::thread::Builder::new()
         .name(THREAD_NAME.to_owned())
@@ -90,5 +93,5 @@ async fn runtime_apart() -> anyhow::Result<(Handle, oneshot::Sender<()>)> {
                 Err(error) => drop(made.send(Err(error))),
             },
         )?;
-    Ok((runtime.await??, thread))
+    Ok((handle.await??, thread))
 }

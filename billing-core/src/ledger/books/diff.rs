@@ -9,7 +9,6 @@ use std::fmt::Write;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::personal::PersonalData;
@@ -77,11 +76,13 @@ fn columns(row: &str) -> BTreeMap<&str, Cow<'_, str>> {
 /// The names of a map's entries; none where there are none.
 fn names(map: &BTreeMap<String, IgnoredAny>) -> Option<String> {
     let names: Vec<_> = map.keys().collect();
-    (!names.is_empty()).then(|| json!(names).to_string())
+    (!names.is_empty()).then(|| text(&names))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
